@@ -155,10 +155,10 @@ async def load(server: Server, host: Host, point: Point, window_s: float, *, sin
     )
 
 
-async def told(client: asyncio.subprocess.Process, event: str) -> dict[str, Any]:
+async def told(client: asyncio.subprocess.Process, event: str, *, limit_s: float = JOIN_LIMIT_S) -> dict[str, Any]:
     """The next line of that kind from the load client."""
     assert client.stdout is not None
-    async with asyncio.timeout(JOIN_LIMIT_S):
+    async with asyncio.timeout(limit_s):
         while line := await client.stdout.readline():
             found: dict[str, Any] = json.loads(line)
             if found["event"] == event:

@@ -4,10 +4,12 @@
 //! commands in and events out. str0m keeps each peer's ICE, DTLS, SCTP, descriptions and what it sends us; what goes
 //! out to listeners is ours (`vox_egress`), with the keys that the DTLS tap overhears.
 
+mod beat;
 mod codecs;
 mod command;
 pub mod engine;
 pub mod event;
+mod listeners;
 mod media;
 pub mod negotiation;
 mod obey;
@@ -15,6 +17,7 @@ pub mod peer;
 #[cfg(feature = "extension-module")]
 mod python;
 mod registry;
+mod reports;
 mod room;
 pub mod sdp;
 mod slab;
@@ -22,3 +25,4 @@ mod sys;
 mod tap;
 mod tcp;
 mod thread;
+mod video;

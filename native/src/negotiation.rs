@@ -1,7 +1,9 @@
 //! Offers and answers: which track each section of ours carries.
 //!
 //! A section that was once agreed on is never taken away. When its track ends it carries nothing, and the next track of
-//! its kind takes it over, with the same SSRC: the receiver sees one stream go on.
+//! its kind takes it over, with an SSRC of its own.
+
+use std::time::{Duration, Instant};
 
 use str0m::IceCreds;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
@@ -12,6 +14,8 @@ use crate::codecs;
 use crate::peer::Peer;
 use crate::sdp::{self, Carries, Kind};
 
+/// How long a connected client gets to make ready for what was just agreed on.
+const READY: Duration = Duration::from_millis(150);
 /// Tracks that one peer may be subscribed to.
 pub const MAX_SUBSCRIPTIONS: usize = sdp::MAX_SECTIONS;
 
@@ -44,8 +48,27 @@ pub struct Section {
     pub track: Option<u64>,
     /// Whether an answer agreed that it carries this track.
     pub agreed: bool,
+    /// From when on it carries it: what comes before the client has made ready is lost on it, with some for good.
+    pub from: Option<Instant>,
     /// Its stream among those of the outlet, once it is known.
     pub stream: Option<usize>,
+    used: bool,
+}
+
+impl Section {
+    /// It carries its track, in a moment where the client is connected and has yet to make ready for it.
+    fn agree(&mut self, connected: bool) {
+        let agreed = self.track.is_some();
+        if agreed && !self.agreed && connected {
+            self.from = Some(Instant::now() + READY);
+        }
+        self.agreed = agreed;
+    }
+
+    /// Whether it carries its track by now.
+    pub fn carries(&self, now: Instant) -> bool {
+        self.agreed && self.from.is_none_or(|from| from <= now)
+    }
 }
 
 struct Pending {
@@ -90,8 +113,10 @@ impl Negotiation {
 
     fn release(&mut self, index: usize) {
         let section = &mut self.sections[index];
+        section.used |= section.track.is_some();
         section.track = None;
         section.agreed = false;
+        section.from = None;
         for subscription in &mut self.subscriptions {
             if subscription.section == Some(index) {
                 subscription.section = None;
@@ -169,6 +194,7 @@ impl Peer {
         asked: &[sdp::Section],
     ) -> Result<Answer, String> {
         self.negotiation.pending = None;
+        self.renumber_free_sections();
         let answer = self
             .rtc
             .sdp_api()
@@ -210,6 +236,20 @@ impl Peer {
         }
     }
 
+    /// The next track of a section that carried one gets an SSRC of its own, by which clients see that it is another.
+    fn renumber_free_sections(&mut self) {
+        let sections = &mut self.negotiation.sections;
+        for section in sections.iter_mut().filter(|s| s.used && s.track.is_none()) {
+            section.used = false;
+            let mut api = self.rtc.direct_api();
+            let (ssrc, repair) = (api.new_ssrc(), api.new_ssrc());
+            let repairs = api
+                .stream_tx_by_mid(section.mid, None)
+                .is_some_and(|s| s.rtx().is_some());
+            api.reset_stream_tx(section.mid, None, ssrc, repairs.then_some(repair));
+        }
+    }
+
     fn place(&mut self, asked: &[sdp::Section]) {
         let mut free = Vec::new();
         for wanted in asked.iter().filter(|s| s.kind != Kind::Other) {
@@ -231,7 +271,9 @@ impl Peer {
                     kind: wanted.kind,
                     track: None,
                     agreed: false,
+                    from: None,
                     stream: None,
+                    used: false,
                 });
                 self.negotiation.sections.len() - 1
             });
@@ -252,7 +294,7 @@ impl Peer {
             }
         }
         for section in &mut self.negotiation.sections {
-            section.agreed = section.track.is_some();
+            section.agree(self.connected);
         }
     }
 
@@ -270,6 +312,7 @@ impl Peer {
             pending.restart = Some(creds);
             return Some(pending.text.clone());
         }
+        self.renumber_free_sections();
         let wanted = self.wanted_channel_configs();
         let negotiation = &mut self.negotiation;
         let mut api = self.rtc.sdp_api();
@@ -371,7 +414,9 @@ impl Peer {
                 kind,
                 track,
                 agreed: false,
+                from: None,
                 stream: None,
+                used: false,
             });
         }
         for index in 0..self.negotiation.sections.len() {
@@ -384,7 +429,7 @@ impl Peer {
                 .media(section.mid)
                 .is_some_and(|media| !media.disabled() && media.direction().is_sending());
             if open {
-                self.negotiation.sections[index].agreed = true;
+                self.negotiation.sections[index].agree(self.connected);
                 continue;
             }
             // Refused: not offered again, or the two would go round for ever.

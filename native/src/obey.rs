@@ -9,7 +9,7 @@ use vox_voices::{TapReader, Voice};
 use crate::command::Command;
 use crate::media;
 use crate::peer::{Peer, Role};
-use crate::room::{Outlet, Room, Source, Track};
+use crate::room::{Carried, Outlet, Room, Source, Track};
 use crate::sdp::Kind;
 use crate::thread::MediaThread;
 
@@ -94,15 +94,9 @@ impl MediaThread {
                 quality,
                 fps,
             } => {
-                let subscription = self.peers.get_mut(&peer).and_then(|peer| {
-                    let all = &mut peer.negotiation.subscriptions;
-                    all.iter_mut().find(|s| s.track == track)
-                });
-                if let Some(subscription) = subscription {
-                    subscription.layer = (quality, fps);
-                }
+                self.set_layer(peer, track, (quality, fps), now);
             }
-            Command::RequestKeyframe { track } => self.want_keyframe(track, now),
+            Command::RequestKeyframe { track } => self.want_all_keyframes(track, now),
             Command::OpenChannel {
                 peer,
                 label,
@@ -349,24 +343,6 @@ impl MediaThread {
         self.connect_waiting(track);
     }
 
-    /// Who subscribed before the track was there.
-    fn connect_waiting(&mut self, track: u64) {
-        let waiting: Vec<u64> = self
-            .peers
-            .values()
-            .filter(|peer| {
-                peer.negotiation
-                    .subscriptions
-                    .iter()
-                    .any(|s| s.track == track)
-            })
-            .map(|peer| peer.id)
-            .collect();
-        for peer in waiting {
-            self.connect_tracks(peer);
-        }
-    }
-
     fn unpublish(&mut self, track: u64) {
         let slot = self.slots.get(&track).copied();
         if let Some(track) = slot.and_then(|slot| self.tracks.get(slot))
@@ -389,15 +365,14 @@ impl MediaThread {
             let Some(outlet) = self.outlets.get_mut(listener.outlet) else {
                 continue;
             };
-            outlet.news.retain(|news| news.0 != slot);
             if let Some(carried) = outlet.carried.get_mut(usize::from(listener.stream)) {
-                *carried = None;
+                *carried = Carried::default();
             }
             if let Some(peer) = self.peers.get_mut(&outlet.peer) {
                 peer.listening.retain(|&other| other != slot);
             }
         }
-        self.news.retain(|news| news.0 != slot);
+        self.news.retain(|news| news.track != slot);
         self.voices.retain(|&voice| voice != slot);
         if let Some(room) = self.rooms.get_mut(&track.room) {
             for peer in &room.peers {
@@ -463,13 +438,42 @@ impl MediaThread {
         };
         for listener in track.listeners.iter_mut().filter(|l| l.outlet == outlet) {
             listener.paused = paused;
-            if !paused && let Some(outlet) = self.outlets.get_mut(outlet) {
-                outlet.streams[usize::from(listener.stream)].resume();
+            let Some(outlet) = self.outlets.get_mut(outlet) else {
+                continue;
+            };
+            let stream = usize::from(listener.stream);
+            outlet.carried[stream].paused = paused;
+            if !paused {
+                outlet.streams[stream].resume();
+                if let Some(switch) = &mut outlet.carried[stream].switch {
+                    switch.restart();
+                }
             }
         }
-        if !paused && track.kind == Kind::Video {
-            self.want_keyframe(handle, now);
+        if !paused {
+            self.chase_keyframes(now);
         }
+    }
+
+    fn set_layer(&mut self, id: u64, handle: u64, most: (u8, u8), now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let all = &mut peer.negotiation.subscriptions;
+        if let Some(subscription) = all.iter_mut().find(|s| s.track == handle) {
+            subscription.layer = most;
+        }
+        let slot = self.slots.get(&handle).copied();
+        if let Some(outlet) = self.outlets.get_mut(peer.outlet) {
+            for carried in outlet
+                .carried
+                .iter_mut()
+                .filter(|c| c.track.is_some() && c.track == slot)
+            {
+                carried.most = most;
+            }
+        }
+        self.choose_layers(now);
     }
 
     fn send_data(

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use str0m::format::CodecSpec;
-use str0m::media::Mid;
+use str0m::media::{Mid, Rid};
 use str0m::net::Protocol;
 use vox_egress::{Destination, Keys, MediaClock, Ring, RingSize, Stream};
+use vox_video::{Bandwidth, Frame, LAYERS, Source as Video, Switch};
 use vox_voices::{Ears, SpeakerSettings, Speakers, Voice};
 
 use crate::sdp::Kind;
@@ -63,22 +64,18 @@ pub struct Track {
     pub muted: bool,
     /// Whether the last packet was not forwarded.
     pub held: bool,
-    /// The packets that were forwarded last.
-    pub ring: Ring,
-    /// The SSRC that feeds it.
-    pub ssrc: u32,
+    /// Its qualities: one for audio, three for video.
+    pub layers: Vec<Layer>,
+    /// What a video's layers are like, once its codec is known.
+    pub video: Option<Video>,
+    /// The layers that were last told to be there.
+    pub told: [bool; LAYERS],
     /// Its codec, once known.
     pub codec: Option<CodecSpec>,
-    /// The clock by which its timestamps run.
-    pub clock: MediaClock,
     /// Whether packets come.
     pub flowing: bool,
     /// When the last came.
     pub last: Instant,
-    /// When a key frame was last asked for.
-    pub keyframe: Option<Instant>,
-    /// How it arrives.
-    pub reception: Reception,
     /// Who gets it.
     pub listeners: Vec<Listener>,
 }
@@ -86,9 +83,11 @@ pub struct Track {
 impl Track {
     /// A track of which nothing came yet.
     pub fn new(id: u64, room: u64, kind: Kind, source: Source, now: Instant) -> Track {
-        let (size, rate) = match kind {
-            Kind::Video => (RingSize::Video, 90_000),
-            _ => (RingSize::Audio, 48_000),
+        let layers = match kind {
+            Kind::Video => (0..LAYERS)
+                .map(|_| Layer::new(RingSize::Video, 90_000))
+                .collect(),
+            _ => vec![Layer::new(RingSize::Audio, 48_000)],
         };
         Track {
             id,
@@ -97,17 +96,54 @@ impl Track {
             source,
             muted: false,
             held: false,
-            ring: Ring::new(size),
-            ssrc: 0,
+            layers,
+            video: None,
+            told: [false; LAYERS],
             codec: None,
-            clock: MediaClock::new(rate),
             flowing: false,
             last: now,
-            keyframe: None,
-            reception: Reception::default(),
             listeners: Vec::new(),
         }
     }
+}
+
+/// One quality of a track, with a source of its own.
+pub struct Layer {
+    /// The packets that were forwarded last.
+    pub ring: Ring,
+    /// The clock by which its timestamps run.
+    pub clock: MediaClock,
+    /// The SSRC that feeds it.
+    pub ssrc: u32,
+    /// What its publisher calls it.
+    pub rid: Option<Rid>,
+    /// How it arrives.
+    pub reception: Reception,
+}
+
+impl Layer {
+    fn new(size: RingSize, rate: u32) -> Layer {
+        Layer {
+            ring: Ring::new(size),
+            clock: MediaClock::new(rate),
+            ssrc: 0,
+            rid: None,
+            reception: Reception::default(),
+        }
+    }
+}
+
+/// A packet that came in this wake and goes out at its end.
+#[derive(Clone, Copy)]
+pub struct News {
+    /// The slot of its track.
+    pub track: u32,
+    /// Its layer.
+    pub layer: u8,
+    /// Its number in the layer's ring.
+    pub index: u64,
+    /// What a video's payload says.
+    pub frame: Frame,
 }
 
 /// One peer that gets a track.
@@ -184,12 +220,38 @@ pub struct Outlet {
     pub keys: Option<Keys>,
     /// Where it goes.
     pub route: Option<Route>,
-    /// What it is sent, by the sections of the peer.
+    /// What it is sent.
     pub streams: Vec<Stream>,
-    /// The track that each stream carries.
-    pub carried: Vec<Option<u32>>,
-    /// News of this wake: track, packet, stream.
-    pub news: Vec<(u32, u64, u16)>,
+    /// What each stream carries, by the same indices.
+    pub carried: Vec<Carried>,
+    /// News of this wake, by their places in the list, and the streams that they go to.
+    pub news: Vec<(u32, u16)>,
+    /// What it can take of video.
+    pub bandwidth: Bandwidth,
+    /// Bytes of video that it was sent, when they were last looked at.
+    pub video_octets: u64,
+    /// What that was in the last second, in bit/s.
+    pub video_bitrate: u64,
+}
+
+impl Outlet {
+    /// Whether anything can be sent to the peer yet.
+    pub fn is_reachable(&self) -> bool {
+        self.keys.is_some() && self.route.is_some()
+    }
+}
+
+/// What a stream carries.
+#[derive(Default)]
+pub struct Carried {
+    /// The slot of the track.
+    pub track: Option<u32>,
+    /// The choice of a video's layer.
+    pub switch: Option<Switch>,
+    /// The highest quality and the frames a second that its listener asked for.
+    pub most: (u8, u8),
+    /// Whether its listener wants nothing now.
+    pub paused: bool,
 }
 
 /// The path to a peer.

@@ -130,7 +130,11 @@ pub fn describe<'a>(text: &str, carries: impl Fn(&str) -> Carries<'a>) -> String
         if line.starts_with("m=") {
             break;
         }
-        push(&mut written, line);
+        if line.starts_with("a=msid-semantic:") {
+            push(&mut written, "a=msid-semantic: WMS *");
+        } else {
+            push(&mut written, line);
+        }
         lines.next();
     }
     let candidates: Vec<&str> = text

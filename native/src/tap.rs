@@ -1,18 +1,27 @@
 //! The keys of a peer's SRTP, overheard where DTLS hands them to str0m.
 //!
-//! str0m seals what it sends itself and has no way to ask for the keys. Its DTLS back end is replaceable, so ours wraps
-//! the usual one and keeps a copy of the keying material that passes. The slot is the thread's: whoever polled a peer
-//! takes it right after.
+//! str0m seals what it sends itself and has no way to ask for the keys. Its DTLS back end is replaceable, so ours is the
+//! usual implementation with a copy kept of the keying material that passes. The slot is the thread's: whoever polled a
+//! peer takes it right after.
+//!
+//! The usual back end makes a configuration for each peer, and each one tries out every algorithm that it may use: a
+//! millisecond of CPU, more than the rest of a join. Ours is made and tried once.
 
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use dimpl::{Config, Dtls};
 use str0m::crypto::dtls::{
-    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion, SrtpProfile,
+    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion,
+    SrtpProfile,
 };
 use str0m::crypto::{CryptoError, CryptoProvider, from_feature_flags};
+
+/// The largest datagram of a handshake in bytes, as str0m asks for it: for peers that ask for another, a configuration
+/// of their own is made.
+const MTU: usize = 1150;
 
 /// What DTLS agreed on for SRTP.
 pub struct Material {
@@ -35,6 +44,7 @@ pub fn take() -> Option<Material> {
 
 struct TappedProvider {
     inner: &'static dyn DtlsProvider,
+    config: Arc<Config>,
 }
 
 impl fmt::Debug for TappedProvider {
@@ -52,16 +62,34 @@ impl DtlsProvider for TappedProvider {
         &self,
         cert: &DtlsCert,
         now: Instant,
-        version: str0m::crypto::dtls::DtlsVersion,
+        version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let inner = self.inner.new_dtls(cert, now, version, mtu)?;
+        let config = match mtu {
+            Some(mtu) if mtu != self.config.mtu() => config(mtu)?,
+            _ => Arc::clone(&self.config),
+        };
+        let certificate = cert.clone();
+        let inner = match version {
+            DtlsVersion::Dtls12 => Dtls::new_12(config, certificate, now),
+            DtlsVersion::Dtls13 => Dtls::new_13(config, certificate, now),
+            DtlsVersion::Auto => Dtls::new_auto(config, certificate, now),
+            _ => return Err(CryptoError::Other(format!("no DTLS {version}"))),
+        };
         Ok(Box::new(Tapped { inner }))
     }
 }
 
+/// A connectivity check proves the address of a client before its handshake, so that a cookie would prove nothing more.
+fn config(mtu: usize) -> Result<Arc<Config>, CryptoError> {
+    let built = Config::builder().use_server_cookie(false).mtu(mtu).build();
+    built
+        .map(Arc::new)
+        .map_err(|error| CryptoError::Other(error.to_string()))
+}
+
 struct Tapped {
-    inner: Box<dyn DtlsInstance>,
+    inner: Dtls,
 }
 
 impl fmt::Debug for Tapped {
@@ -129,13 +157,14 @@ pub struct Crypto {
 }
 
 impl Crypto {
-    /// Makes the certificate; `None` where the random source fails.
+    /// Makes the certificate and tries the algorithms; `None` where the random source fails.
     pub fn new() -> Option<Crypto> {
         let mut provider = from_feature_flags();
         let certificate = provider.dtls_provider.generate_certificate()?;
         // One small object for each engine of the process, which is what the trait's lifetime asks for.
         provider.dtls_provider = Box::leak(Box::new(TappedProvider {
             inner: provider.dtls_provider,
+            config: config(MTU).ok()?,
         }));
         Some(Crypto {
             provider: Arc::new(provider),

@@ -18,7 +18,7 @@ use vox_egress::{Batch, Destination, Flush, Keys, Profile};
 use crate::command::Inbox;
 use crate::event::{Event, Events};
 use crate::peer::{Happenings, Peer};
-use crate::room::{Outlet, Room, Route, Track};
+use crate::room::{News, Outlet, Room, Route, Track};
 use crate::slab::Slab;
 use crate::sys::{self, Poller, Ready, Receiver};
 use crate::tap::{Crypto, Material};
@@ -112,14 +112,16 @@ pub struct MediaThread {
     pub(crate) rooms: HashMap<u64, Room>,
     pub(crate) by_ufrag: HashMap<String, u64>,
     pub(crate) by_address: HashMap<(Protocol, SocketAddr), u64>,
-    pub(crate) news: Vec<(u32, u64)>,
+    pub(crate) news: Vec<News>,
     pub(crate) dirty: Vec<u32>,
+    pub(crate) unready: Vec<(Instant, u64)>,
     pub(crate) plain: Vec<u8>,
     pub(crate) voices: Vec<u32>,
     pub(crate) taps: usize,
     pub(crate) start: Instant,
     pub(crate) stopping: bool,
     pub(crate) seconds: u64,
+    pub(crate) beats: u64,
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
     happenings: Happenings,
     inbox: Arc<Inbox>,
@@ -163,12 +165,14 @@ impl MediaThread {
             by_address: HashMap::new(),
             news: Vec::new(),
             dirty: Vec::new(),
+            unready: Vec::new(),
             plain: Vec::new(),
             voices: Vec::new(),
             taps: 0,
             start: now,
             stopping: false,
             seconds: 0,
+            beats: 0,
             timers: BinaryHeap::new(),
             happenings: Happenings::default(),
             inbox: parts.inbox,
@@ -198,11 +202,7 @@ impl MediaThread {
     fn turn(&mut self, ready: &[Ready], receiver: &mut Receiver, now: Instant) {
         for ready in ready {
             match ready.token {
-                COMMANDS => {
-                    for command in self.inbox.take() {
-                        self.obey(command, now);
-                    }
-                }
+                COMMANDS => self.obey_waiting(now),
                 UDP if ready.readable => self.receive(receiver, now),
                 UDP => {}
                 LISTENER => {
@@ -233,6 +233,12 @@ impl MediaThread {
         self.net.flush();
     }
 
+    fn obey_waiting(&mut self, now: Instant) {
+        for command in self.inbox.take() {
+            self.obey(command, now);
+        }
+    }
+
     fn has_beat(&self) -> bool {
         !self.voices.is_empty() || self.taps > 0
     }
@@ -256,6 +262,8 @@ impl MediaThread {
             let Ok(count) = receiver.receive(&self.net.udp) else {
                 return;
             };
+            // What Python asked before these were sent comes before them.
+            self.obey_waiting(now);
             for index in 0..count {
                 if let Some((source, datagram)) = receiver.datagram(index) {
                     self.datagram(Protocol::Udp, source, datagram, now);
@@ -272,6 +280,7 @@ impl MediaThread {
         let Some(frames) = frames else {
             return;
         };
+        self.obey_waiting(now);
         for datagram in tcp::datagrams(&frames.bytes) {
             self.datagram(Protocol::Tcp, frames.remote, datagram, now);
         }
@@ -292,11 +301,7 @@ impl MediaThread {
         let Some(&id) = self.by_address.get(&(proto, source)) else {
             return;
         };
-        if (128..192).contains(&first)
-            && datagram
-                .get(1)
-                .is_some_and(|b| (64..96).contains(&(b & 0x7f)))
-        {
+        if is_report(datagram) {
             let handled = self.feedback(id, datagram, now);
             if handled {
                 return;
@@ -399,13 +404,23 @@ impl MediaThread {
         };
         let net = &mut self.net;
         let happenings = &mut self.happenings;
+        let (outlets, plain) = (&mut self.outlets, &mut self.plain);
+        let outlet = peer.outlet;
+        let send = |proto, to, datagram: &[u8]| {
+            // Reports that str0m signed get our count: of two counts under one key, a receiver drops one.
+            let outlet = outlets.get_mut(outlet);
+            let keys = outlet.and_then(|outlet| outlet.keys.as_mut());
+            let keys = keys.filter(|_| is_report(datagram));
+            if keys.is_some_and(|keys| keys.reseal_rtcp(datagram, plain)) {
+                net.transmit(proto, to, plain);
+            } else {
+                net.transmit(proto, to, datagram);
+            }
+        };
         // str0m asserts what its own state promises; a peer that breaks a promise must not end the others.
         let result = catch_unwind(AssertUnwindSafe(|| {
             act(peer)?;
-            peer.drain(
-                |proto, to, datagram| net.transmit(proto, to, datagram),
-                happenings,
-            )
+            peer.drain(send, happenings)
         }));
         let over = match result {
             Ok(Ok(())) if peer.is_alive() => None,
@@ -470,16 +485,6 @@ impl MediaThread {
                 self.events.push(Event::Connected(id));
             }
             PeerEvent::RtpPacket(packet) => self.ingest(id, &packet, now),
-            PeerEvent::KeyframeRequest(request) => {
-                let wanted = peer
-                    .negotiation
-                    .sections
-                    .iter()
-                    .find(|s| s.mid == request.mid);
-                if let Some(track) = wanted.and_then(|s| s.track) {
-                    self.want_keyframe(track, now);
-                }
-            }
             PeerEvent::ChannelOpen(channel, label) if peer.channel_opened(channel, &label) => {
                 self.events.push(Event::Channel(id, label));
             }
@@ -504,7 +509,10 @@ impl MediaThread {
 
     /// A peer is over, by itself: Python is told, and closes the handle when it likes.
     pub(crate) fn lose(&mut self, id: u64, reason: &'static str) {
-        let known = self.peers.get(&id).is_some_and(|peer| peer.closing.is_none());
+        let known = self
+            .peers
+            .get(&id)
+            .is_some_and(|peer| peer.closing.is_none());
         if self.drop_peer(id) && known {
             self.events.push(Event::Closed(id, reason));
         }
@@ -557,6 +565,7 @@ impl MediaThread {
         }
         self.notice_silence(now);
         self.send_reports(now);
+        self.tell_layers(now);
         if self.seconds.is_multiple_of(5) {
             self.tell_quality();
         }
@@ -594,6 +603,11 @@ impl MediaThread {
         }
         self.net.flush();
     }
+}
+
+/// Whether a datagram is RTCP, sealed or not (RFC 5761).
+fn is_report(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, second, ..] if (64..96).contains(&(second & 0x7f)))
 }
 
 fn candidates(addresses: &[IpAddr], port: u16, tcp_port: Option<u16>) -> Vec<Candidate> {

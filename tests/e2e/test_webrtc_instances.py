@@ -3,9 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.agents import FAKES, agent_server
 from tests.e2e.redis_server import redis_server
 from tests.e2e.webrtc_client import webrtc_client
+
+pytestmark = pytest.mark.usefixtures("webrtc_driver")
 
 CONFIG: dict[str, Any] = {**FAKES, "transport": "both", "greeting": "Hello {{name}}."}
 

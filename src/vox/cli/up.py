@@ -9,72 +9,30 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from vox.cli.up_plan import Choices, Part, Plan, Running, http_address
+from vox.cli.up_rooms import OFF, Wiring, media_key, plan_relay, relay_settings
 from vox.errors import UsageError, VoxError
 
 if TYPE_CHECKING:
+    from vox.agent.config.settings import AgentSettings
+    from vox.chat.config.settings import ChatSettings
     from vox.cli.local_models import LocalModels
     from vox.runtime.lifecycle import Lifecycle
+    from vox.runtime.settings import Loaded
+
+T = TypeVar("T")
 
 TALK = """\
 Open {address}/ and talk to it.
   A simulated phone call:  {vox} call --carrier twilio --say "what are your opening hours" {stream}
 """
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What the command line and the environment say; `port` is the talk page's, and 0 means free ones for all parts."""
-
-    environment: Mapping[str, str]
-    data: Path
-    host: str | None = None
-    port: int | None = None
-
-    @property
-    def any_port(self) -> int | None:
-        """The port of the parts that are not the talk page: 0 or not said."""
-        return 0 if self.port == 0 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A part that listens. `end_work` cuts what is left once the part is drained or its deadline has passed."""
-
-    address: str
-    lifecycle: "Lifecycle"
-    end_work: Callable[[], Awaitable[None]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A part whose settings are read; entering `serve()` makes it listen."""
-
-    serve: Callable[[], AbstractAsyncContextManager[Running]]
-    warnings: Sequence[str]
-    log_level: str
-    json_logs: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of Vox: its name, what the banner says of its address, and how it is set up."""
-
-    name: str
-    shows: str
-    plan: Callable[[Choices], Plan]
-
-    @property
-    def ready(self) -> str:
-        """What is logged once it listens, the same as by its own command."""
-        return f"{self.name} ready"
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -92,22 +50,69 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Serves until told to stop; always 0, also where a drain's deadline cut work."""
     from vox.http.server import run as run_loop
+    from vox.relay.opening import is_engine_installed
 
     environment = dict(os.environ)
     choices = Choices(environment, args.data or _usual_data(environment), args.host, args.port)
     chosen = [part for part in PARTS if args.only is None or part.name in args.only]
-    return run_loop(_look_and_serve(chosen, choices))
+    notes: list[str] = []
+    if args.only is None and not is_engine_installed():
+        chosen = [part for part in chosen if part.name != "relay"]
+        notes = [OFF]
+    return run_loop(_look_and_serve(chosen, wired(chosen, choices), notes))
 
 
-async def _look_and_serve(parts: Sequence[Part], choices: Choices) -> int:
+def wired(parts: Sequence[Part], choices: Choices) -> Choices:
+    """The choices with what the parts must know of each other before they start: their ports, and the key of voice rooms.
+
+    Raises:
+        VoxError: a part's settings are wrong; the message names it and the remedy.
+    """
+    names = [part.name for part in parts]
+    choices = choices.with_ports(names)
+    if "relay" not in names:
+        return choices
+
+    def address(name: str, find: Callable[[], tuple[str, int]]) -> str:
+        if name not in names:
+            return ""
+        part = next(one for one in parts if one.name == name)
+        return http_address(*_of(part, find))
+
+    def of_relay() -> tuple[str, int]:
+        settings = relay_settings(choices).settings
+        return settings.bind_host, settings.listen.port
+
+    def of_chat() -> tuple[str, int]:
+        settings = _chat_settings(choices).settings
+        return settings.http_host, settings.http_port
+
+    def of_agent() -> tuple[str, int]:
+        settings = _agent_settings(choices).settings
+        return settings.bind_host, settings.bind_port
+
+    relay, chat, agent = address("relay", of_relay), address("chat", of_chat), address("agent", of_agent)
+    key = media_key(choices.environment, choices.data)
+    return replace(choices, rooms=Wiring(key, relay, chat, agent, choices.is_local))
+
+
+async def _look_and_serve(parts: Sequence[Part], choices: Choices, notes: Sequence[str]) -> int:
     """Looks for a language model on this machine before any port of Vox could be taken for one."""
     from vox.cli.local_models import find_local_models
 
-    return await serve_parts(parts, choices, await find_local_models())
+    return await serve_parts(parts, choices, await find_local_models(), notes)
 
 
-async def serve_parts(parts: Sequence[Part], choices: Choices, models: Sequence["LocalModels"] = ()) -> int:
+async def serve_parts(
+    parts: Sequence[Part], choices: Choices, models: Sequence["LocalModels"] = (), notes: Sequence[str] = ()
+) -> int:
     """Starts the parts in order, prints their addresses, and serves until SIGTERM or SIGINT and the drain behind it.
+
+    Args:
+        parts: in the order in which they start.
+        choices: what was chosen.
+        models: language models that run on this machine.
+        notes: lines for the banner.
 
     Raises:
         VoxError: a part cannot start; the message names it and the remedy. Those that had started are closed again.
@@ -131,14 +136,19 @@ async def serve_parts(parts: Sequence[Part], choices: Choices, models: Sequence[
             log.info(part.ready, address=found.address)
         freeze_startup_objects()
         with _drained_by_signals([found.lifecycle for _, found in running]):
-            _say(banner(running, choices.data, models))  # a reader may send a signal at once
+            _say(banner(running, choices.data, models, notes))  # a reader may send a signal at once
             async with asyncio.TaskGroup() as tasks:
                 for _, found in running:
                     tasks.create_task(_finish(found))
     return 0
 
 
-def banner(running: Sequence[tuple[Part, Running]], data: Path, models: Sequence["LocalModels"] = ()) -> str:
+def banner(
+    running: Sequence[tuple[Part, Running]],
+    data: Path,
+    models: Sequence["LocalModels"] = (),
+    notes: Sequence[str] = (),
+) -> str:
     """What is printed once everything listens."""
     addresses = {part.name: found.address for part, found in running}
     lines = ["", "  Vox is up."]
@@ -146,6 +156,7 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path, models: Sequence
         stream = f"{talk.replace('http', 'ws', 1)}/telephony/ws"
         lines[1] += " " + TALK.format(address=talk, stream=stream, vox=sys.argv[0]).rstrip()
     lines += [f"  {part.name:<10} {found.address:<24} {part.shows}" for part, found in running]
+    lines += [f"  {note}" for note in notes]
     if models:
         shown = models[0].configuration.replace("\n", "\n    ")
         lines += [
@@ -157,14 +168,18 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path, models: Sequence
     )
 
 
-def _agent(choices: Choices) -> Plan:
-    from vox.agent.config.settings import load
-    from vox.cli.agent import IDLE
-    from vox.cli.models import chosen
-    from vox.media.webrtc.contract import is_installed
+def _agent_environment(choices: Choices) -> dict[str, str]:
     from vox.providers.models.store import FOLDER_VARIABLE
 
-    environment = {FOLDER_VARIABLE: str(choices.data / "models"), **choices.environment}
+    return {FOLDER_VARIABLE: str(choices.data / "models"), **choices.environment}
+
+
+def _agent_settings(choices: Choices) -> "Loaded[AgentSettings]":
+    from vox.agent.config.settings import load
+    from vox.cli.agent import IDLE
+    from vox.media.webrtc.contract import is_installed
+
+    environment = _agent_environment(choices)
     flows = files("vox.agent.config")
     messages = str((choices.data / "messages.jsonl").absolute())
     overrides: dict[str, Any] = {
@@ -182,8 +197,17 @@ def _agent(choices: Choices) -> Plan:
         "host": choices.host or environment.get("VOXRAY_HOST") or "127.0.0.1",
     }
     if choices.port is not None:
-        overrides["port"] = choices.port
-    loaded = load(None, environment, overrides)
+        overrides["port"] = choices.ports.get("agent", choices.port) if choices.port == 0 else choices.port
+    if choices.rooms is not None:
+        overrides |= choices.rooms.for_agent()
+    return load(None, environment, overrides)
+
+
+def _agent(choices: Choices) -> Plan:
+    from vox.cli.models import chosen
+
+    environment = _agent_environment(choices)
+    loaded = _agent_settings(choices)
     settings = loaded.settings
 
     @asynccontextmanager
@@ -201,7 +225,14 @@ def _agent(choices: Choices) -> Plan:
         installation = (
             BackgroundInstallation(ModelStore(models_folder(environment)), names, environment) if names else None
         )
-        app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock, installation=installation)
+        app = create_app(
+            settings,
+            environment=environment,
+            lifecycle=lifecycle,
+            clock=clock,
+            installation=installation,
+            local_relay=choices.rooms.find_relay if choices.rooms is not None else None,
+        )
         options: dict[str, Any] = {"trusted_proxies": ",".join(settings.trusted_proxies)}
         if settings.tls_enable:
             options |= {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file}
@@ -217,9 +248,9 @@ def _directory(choices: Choices) -> Plan:
     from vox.runtime.settings import describe
 
     variables = {setting.key: setting.env for setting in describe(DirectorySettings)}
-    given = {"server.host": choices.host, "server.port": choices.any_port}
+    given = {"server.host": choices.host, "server.port": choices.port_of("directory")}
     defaults: dict[str, Any] = {"server.host": "127.0.0.1", "database.path": str(choices.data / "relays.db")}
-    if (choices.host or "127.0.0.1") in LOOPBACK:  # for a relay on this machine; no other machine can register one
+    if choices.is_local:  # for a relay on this machine; no other machine can register one
         defaults["outbound.allowed_private"] = ["127.0.0.0/8", "::1/128"]
     unsaid = {key: value for key, value in defaults.items() if not any(map(choices.environment.get, variables[key]))}
     said = {key: value for key, value in given.items() if value is not None}
@@ -249,7 +280,7 @@ def _directory(choices: Choices) -> Plan:
     return Plan(serve, loaded.warnings, settings.logs.level, settings.logs.json_lines)
 
 
-def _chat(choices: Choices) -> Plan:
+def _chat_settings(choices: Choices) -> "Loaded[ChatSettings]":
     from vox.chat.config.settings import load_chat_settings
 
     environment = choices.environment
@@ -258,9 +289,14 @@ def _chat(choices: Choices) -> Plan:
         "storage_path": ("VOX_STORAGE_PATH", str(choices.data / "uploads")),
     }
     unsaid = {key: value for key, (variable, value) in defaults.items() if not environment.get(variable)}
-    given = {"http_host": choices.host, "http_port": choices.any_port}
+    given = {"http_host": choices.host, "http_port": choices.port_of("chat")}
     said = {key: value for key, value in given.items() if value is not None}
-    loaded = load_chat_settings(environment, {**unsaid, **said})
+    rooms = choices.rooms.for_chat(environment) if choices.rooms is not None else {}
+    return load_chat_settings(environment, {**unsaid, **rooms, **said})
+
+
+def _chat(choices: Choices) -> Plan:
+    loaded = _chat_settings(choices)
     settings = loaded.settings
 
     @asynccontextmanager
@@ -285,6 +321,7 @@ def _chat(choices: Choices) -> Plan:
 
 PARTS = (
     Part("agent", "talk page, phone calls", _agent),
+    Part("relay", "voice rooms, for people, agents and callers", plan_relay),
     Part("chat", "a community: REST and gateway, /docs", _chat),
     Part("directory", "relays on a map", _directory),
 )
@@ -319,7 +356,7 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _of(part: Part, make: Callable[[], Plan]) -> Plan:
+def _of(part: Part, make: Callable[[], T]) -> T:
     try:
         return make()
     except VoxError as error:

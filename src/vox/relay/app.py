@@ -17,8 +17,8 @@ from vox.relay.service import dispatch, room_service
 from vox.relay.service.authentication import Authenticator
 from vox.relay.service.probes import Probed, probe_routes
 from vox.relay.service.twirp import twirp_routes
-from vox.relay.signalling.access import Admission
 from vox.relay.signalling.routes import Signalling
+from vox.relay.voices.sockets import VoiceSockets
 from vox.runtime.health import Checks
 from vox.runtime.metrics import Metrics
 
@@ -46,7 +46,7 @@ def create_app(relay: Relay) -> RelayApp:
         relay.lifecycle,
         ReadinessProbe(relay.lifecycle, checks),
         relay.metrics,
-        relay.load.measure,
+        relay.measure,
         relay.answer_challenge,
     )
     authenticate = Authenticator(relay.keys, relay.clock)
@@ -56,7 +56,8 @@ def create_app(relay: Relay) -> RelayApp:
         probe_routes(probed),
         twirp_routes(room_service.SERVICE, rooms.methods, authenticate),
         twirp_routes(dispatch.SERVICE, dispatches.methods, authenticate),
-        Signalling(relay.rooms, Admission(relay.keys, relay.clock), relay.ice_servers_for).table(),
+        Signalling(relay.rooms, relay.admission, relay.ice_servers_for).table(),
+        VoiceSockets(relay.rooms, relay.admission).table(),
     ]
     document = ApiDocument(API, [route for table in tables for route in table])
     return Dispatcher(

@@ -16,17 +16,20 @@ from vox.clients.directory import DirectoryClient
 from vox.relay.engine.contract import MediaEngine
 from vox.relay.engine.events import events_taken
 from vox.relay.metrics import REFUSALS, ROOM_EVENTS
+from vox.relay.rooms.admission import Admission
 from vox.relay.rooms.events import RoomEvent, RoomFinished, RoomStarted
 from vox.relay.rooms.limits import RoomLimits
 from vox.relay.rooms.registry import Rooms
+from vox.relay.service.agent_calls import AgentCalls
 from vox.relay.service.directory_link import DirectoryLink, Identity
 from vox.relay.service.dispatch import Dispatches
 from vox.relay.service.drain import Drain
 from vox.relay.service.events import webhook_event
-from vox.relay.service.load import LoadMeter
+from vox.relay.service.load import Load, LoadMeter
 from vox.relay.service.turn import IceServers
 from vox.relay.service.webhooks import Webhooks
 from vox.relay.settings import RelaySettings
+from vox.relay.voices.local import LocalVoices
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
@@ -38,6 +41,7 @@ from vox.security.room_tokens import RoomClaims, RoomKey, sign_room_token
 
 MEASURE_S: Final = 5.0
 BEAT_S: Final = 0.25
+FLUSH_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,24 @@ class Relay:
         self.engine = parts.engine
         self.keys = settings.secrets()
         self.rooms = Rooms(self.engine, parts.clock, room_limits(settings), sign=self._sign, refused=self._refused)
+        self.admission = Admission(self.keys, parts.clock)
+        self.voices = LocalVoices(self.rooms, self.admission)
+        """Lets agents and callers of this process in, without a connection of their own."""
         self.dispatches = Dispatches(parts.clock)
+        self.address = ""
+        """Where the relay listens, once it does."""
+        self.agent_calls = AgentCalls(
+            settings.agents.url,
+            webhook_key(settings),
+            OutboundGuard(
+                allowed_private=[ip_network(network) for network in settings.agents.allowed_private],
+                allowed_ports=None,
+            ),
+            self.rooms,
+            self.media_url,
+            parts.clock,
+            parts.metrics,
+        )
         turn = settings.turn
         self._ice_servers = IceServers(turn.urls, turn.secret.get_secret_value(), turn.ttl_s, turn.stun_urls)
         self.webhooks = Webhooks(
@@ -99,12 +120,14 @@ class Relay:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.webhooks.running())
+            await stack.enter_async_context(self.agent_calls.running())
+            self.dispatches.observe(self.agent_calls.take)
             self.rooms.observe(self._observe)
             stack.callback(self.rooms.close)
             stack.enter_context(events_taken(self.engine, self.rooms.take))
             await stack.enter_async_context(periodic(BEAT_S, self._beat, "relay-beat"))
             await stack.enter_async_context(periodic(MEASURE_S, self._measure, "relay-measure"))
-            drain = Drain(self.lifecycle, self.rooms, self._leave, self.metrics)
+            drain = Drain(self.lifecycle, self.rooms, self._leave, self._finish, self.metrics)
             await stack.enter_async_context(drain.running())
             self._stack = stack.pop_all()
         self.is_open = True
@@ -142,6 +165,10 @@ class Relay:
         """Raises where the engine does not answer."""
         self.engine.stats()
 
+    def media_url(self) -> str:
+        """Where clients and agents reach this relay."""
+        return self.settings.listen.public_url or self.address.replace("http", "ws", 1)
+
     def ice_servers_for(self, identity: str) -> Sequence[ICEServer]:
         """The STUN and TURN servers that a participant is told of."""
         return self._ice_servers.for_client(identity, self.clock.unix_s())
@@ -159,15 +186,25 @@ class Relay:
         self.rooms.beat()
 
     async def _measure(self) -> None:
-        self.load.measure()
+        self.measure()
 
     async def _leave(self) -> Sequence[RegionInfo]:
         return await self.directory.leave() if self.directory is not None else ()
 
+    async def _finish(self) -> None:
+        """Ends the rooms, and lets those who are told of it take the news while they are still there."""
+        self.rooms.close()
+        await self.webhooks.flush(FLUSH_S)
+
+    def measure(self) -> Load:
+        """The present load; sets the gauges."""
+        self.webhooks.measure()
+        return self.load.measure()
+
     def _observe(self, event: RoomEvent) -> None:
-        told = webhook_event(event)
-        self.metrics.counter(ROOM_EVENTS, told.event).inc()
-        self.webhooks.submit(told)
+        webhook = webhook_event(event)
+        self.metrics.counter(ROOM_EVENTS, webhook.event).inc()
+        self.webhooks.submit(webhook)
         match event:
             case RoomStarted(room, config):
                 self.dispatches.create_configured(room.name, config)

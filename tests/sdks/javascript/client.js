@@ -5,11 +5,14 @@ const { Room, RoomEvent, Track, ExternalE2EEKeyProvider, RpcError } = LivekitCli
 const RATE = 48000;
 const SILENT = 0.01;
 const GAP_MS = 60;
+const AWAY_MS = 500;
+const MOST_RECORDED = 50 * 120;
 
 const context = new AudioContext({ sampleRate: RATE });
 const socket = new WebSocket(`ws://${location.host}/socket`);
 const waiting = [];
 let room;
+let microphone;
 const tracks = new Map();
 const ears = new Map();
 
@@ -41,15 +44,19 @@ const prepared = context.audioWorklet.addModule(URL.createObjectURL(new Blob([wo
 // What one remote track sounds like: its tone, and where it was silent
 class Ear {
   constructor(sender) {
-    Object.assign(this, { sender, sid: "", hz: 0, window: [], frames: 0, silent: 0, untold: 0, hasSounded: false, gaps: [] });
+    Object.assign(this, { sender, sid: "", hz: 0, window: [], frames: 0, silent: 0, untold: 0, sounded: 0, recorded: [], gaps: [] });
   }
 
   hear(block) {
     this.frames += 1;
+    if (this.recorded.length < MOST_RECORDED) this.recorded.push(block);
     if (loudness(block) < SILENT) this.silent += 20;
     else {
-      if (this.hasSounded && this.silent >= GAP_MS) this.gaps.push([this.frames * 20 - this.silent, this.silent]);
-      this.hasSounded = true;
+      const now = performance.now();
+      const away = now - this.sounded > AWAY_MS ? Math.round(now - this.sounded) : 0; // a track that ends has no silent blocks
+      const silent = Math.max(this.silent, away);
+      if (this.sounded && silent >= GAP_MS) this.gaps.push([Math.round(now) - silent, silent]);
+      this.sounded = now;
       this.silent = 0;
     }
     this.window.push(block);
@@ -196,6 +203,41 @@ const commands = {
   async layer({ sid, quality }) {
     remote(sid).setVideoQuality(quality);
   },
+  // A microphone that is silent, but for a faint noise, until `say` plays into it
+  async microphone() {
+    microphone = context.createMediaStreamDestination();
+    const noise = new AudioBufferSourceNode(context, { buffer: faint(), loop: true });
+    noise.connect(microphone);
+    noise.start();
+    const publication = await room.localParticipant.publishTrack(microphone.stream.getAudioTracks()[0], {
+      name: "microphone", source: Track.Source.Microphone, dtx: false,
+    });
+    tracks.set(publication.trackSid, publication);
+    return { sid: publication.trackSid };
+  },
+  // Plays base64 of 16-bit PCM into the microphone, and ends with it
+  async say({ pcm, rate }) {
+    const bytes = Uint8Array.from(atob(pcm), (one) => one.charCodeAt(0));
+    const samples = Float32Array.from(new Int16Array(bytes.buffer), (one) => one / 32768);
+    const buffer = new AudioBuffer({ length: samples.length, sampleRate: rate });
+    buffer.copyToChannel(samples, 0);
+    const source = new AudioBufferSourceNode(context, { buffer });
+    source.connect(microphone);
+    await new Promise((done) => {
+      source.onended = done;
+      source.start();
+    });
+  },
+  // What was heard of a member since this was asked last: base64 of 16-bit PCM at 48 kHz
+  async heard({ sender }) {
+    const ear = ears.get(sender);
+    const blocks = ear ? ear.recorded.splice(0) : [];
+    const samples = Int16Array.from(blocks.flatMap((block) => [...block]), (one) => Math.max(-1, Math.min(1, one)) * 32767);
+    const bytes = new Uint8Array(samples.buffer);
+    let text = "";
+    for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+    return { pcm: btoa(text) };
+  },
   async unpublish({ sid }) {
     await room.localParticipant.unpublishTrack(tracks.get(sid).track);
   },
@@ -220,6 +262,12 @@ const commands = {
   },
   leave: () => room.disconnect(),
 };
+
+function faint() {
+  const buffer = new AudioBuffer({ length: RATE, sampleRate: RATE });
+  buffer.copyToChannel(Float32Array.from({ length: RATE }, () => (Math.random() - 0.5) * 0.001), 0);
+  return buffer;
+}
 
 const remote = (sid) =>
   [...room.remoteParticipants.values()].map((who) => who.trackPublications.get(sid)).find((track) => track);

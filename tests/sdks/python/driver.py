@@ -15,6 +15,7 @@ RATE = 48_000
 FRAME = RATE // 50
 SILENT = 0.01
 GAP_MS = 60
+AWAY_MS = 500
 
 
 class Ear:
@@ -23,21 +24,24 @@ class Ear:
     def __init__(self) -> None:
         self.hz = 0
         self._window = np.zeros(0)
-        self._frames = 0
         self._silent = 0
         self._untold = 0
-        self._has_sounded = False
+        self._sounded = 0.0
         self.gaps: list[tuple[int, int]] = []
 
     def hear(self, samples: "np.ndarray[Any, Any]") -> bool:
         """Takes 20 ms; whether there is something to tell: the tone changed, or was told half a second ago."""
-        self._frames += 1
         if float(np.sqrt(np.mean(samples**2))) < SILENT:
             self._silent += 20
         else:
-            if self._has_sounded and self._silent >= GAP_MS:
-                self.gaps.append((self._frames * 20 - self._silent, self._silent))
-            self._has_sounded, self._silent = True, 0
+            now = time.monotonic() * 1000
+            away = (
+                round(now - self._sounded) if now - self._sounded > AWAY_MS else 0
+            )  # a track that ends has no silent frames
+            silent = max(self._silent, away)
+            if self._sounded and silent >= GAP_MS:
+                self.gaps.append((round(now) - silent, silent))
+            self._sounded, self._silent = now, 0
         self._window = np.concatenate((self._window, samples))
         if len(self._window) < 5 * FRAME:
             return False

@@ -120,7 +120,7 @@ def test_the_banner_says_where_each_part_is(tmp_path: Path, choices: up.Choices)
 def test_unknown_parts_are_refused_with_the_list(text: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit, match="2"):
         parse("--only", text)
-    assert "agent, chat, directory" in capsys.readouterr().err
+    assert "agent, relay, chat, directory" in capsys.readouterr().err
 
 
 def test_only_takes_several():

@@ -8,6 +8,7 @@ from vox.agent.rooms.caller import LineParts, RoomCaller
 from vox.agent.rooms.relays import Relays
 from vox.agent.rooms.room_codes import RoomCodes
 from vox.agent.server import AgentServer
+from vox.errors import UsageError
 from vox.security.room_tokens import RoomKey
 
 
@@ -21,6 +22,18 @@ class PhoneRooms:
 
     def __init__(self, server: AgentServer, relays: Relays) -> None:
         settings = server.settings
+        if settings.room_line.numbers and not (settings.media_key and settings.rooms_chat_url):
+            raise UsageError(
+                "room_line.numbers lead nowhere",
+                code="rooms_not_configured",
+                hint="set media_key, media_secret and rooms_chat_url",
+            )
+        if self._agent_is_unknown(server):
+            raise UsageError(
+                f"room_line.agent {settings.room_line.agent!r} is not one of the agents",
+                code="invalid_setting",
+                hint="name one of the configuration, or leave it out",
+            )
         self._server = server
         self._numbers = frozenset(map(plain_number, settings.room_line.numbers))
         self._callers: set[RoomCaller] = set()
@@ -28,6 +41,11 @@ class PhoneRooms:
         codes = RoomCodes(settings.rooms_chat_url, key, relays.guard, server.clock)
         self._parts = LineParts(server.resources, settings.room_line, codes, relays)
         server.on_end.append(self.end)
+
+    @staticmethod
+    def _agent_is_unknown(server: AgentServer) -> bool:
+        name = server.settings.room_line.agent
+        return bool(name) and name not in server.settings.profiles()
 
     def take(
         self, tasks: asyncio.TaskGroup, transport: CallTransport, info: CallInfo, input_rate: int

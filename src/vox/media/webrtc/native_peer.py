@@ -22,6 +22,8 @@ log = get_logger(__name__)
 MAX_CHANNELS: Final = 4
 FLUSH_S: Final = 0.2
 """So long a text that was sent just before the end has to arrive."""
+COUNT_EVERY_S: Final = 1.0
+"""How often the media thread is asked what it has sent and received."""
 
 
 class NativePeer:
@@ -29,8 +31,6 @@ class NativePeer:
 
     def __init__(self, options: PeerOptions, listener: PeerListener, clock: Clock) -> None:
         self.has_channel = False
-        self.bytes_sent = 0
-        self.bytes_received = 0
         self.last_packet_at = 0.0
         self._options = options
         self._listener = listener
@@ -44,6 +44,18 @@ class NativePeer:
         self._candidates = 0
         self._sent_at = 0.0
         self._published = ""
+        self._counted = (0, 0)
+        self._counted_at = -COUNT_EVERY_S
+
+    @property
+    def bytes_sent(self) -> int:
+        """Opus payload sent so far."""
+        return self._bytes()[1]
+
+    @property
+    def bytes_received(self) -> int:
+        """Opus payload received so far."""
+        return self._bytes()[0]
 
     async def accept(self, offer: str) -> str:
         """Answers an offer, the first one or a later one."""
@@ -120,6 +132,14 @@ class NativePeer:
             for end, handle in ((feed.engine.close_peer, self._peer), (feed.engine.close_room, self._room)):
                 with suppress(ValueError, OSError):
                     end(handle)
+
+    def _bytes(self) -> tuple[int, int]:
+        now = self._clock.now()
+        if self._feed is not None and not self._is_closed and now - self._counted_at >= COUNT_EVERY_S:
+            self._counted_at = now
+            with suppress(ValueError, OSError):
+                self._counted = self._feed.engine.peer_stats(self._peer)
+        return self._counted
 
     # Negotiation
 

@@ -43,8 +43,7 @@ def join(room: Room, claims: RoomClaims, settings: JoinSettings, outbox: Outbox,
     older = room.participants.get(claims.sub)
     participant = _participant(room, claims, settings, outbox)
     most = room.state.max_participants
-    placed = sum(not one.has_silent_place for one in room.participants.values() if one is not older)
-    if most and placed >= most and not participant.has_silent_place:
+    if most and not participant.has_silent_place and _places_taken(room, but=older) >= most:
         raise UsageError(f"The room has {most} participants, which is its limit.", code="room_full", retryable=True)
     if older is not None:
         leave(room, older, models.DisconnectReason.DUPLICATE_IDENTITY)
@@ -55,8 +54,6 @@ def join(room: Room, claims: RoomClaims, settings: JoinSettings, outbox: Outbox,
     room.participants[claims.sub] = room.by_sid[participant.sid] = participant
     room.empty_since, room.had_participants, room.has_news = None, True, True
     participant.send(_joined(room, participant))
-    if not participant.is_hidden:
-        room.send(update(participant.info), but=participant)
     if is_voice:
         activate(room, participant)
     else:
@@ -71,7 +68,7 @@ def activate(room: Room, participant: Participant) -> None:
         return
     if not participant.is_active:
         participant.state = models.ParticipantInfo.ACTIVE
-        room.announce(participant)
+        room.announce(participant, is_urgent=bool(participant.tracks))
         speakers.repeat_speakers(room, participant)
         speakers.repeat_qualities(room, participant)
         room.context.emit(ParticipantJoined(room.info, snapshot(participant.info)))
@@ -132,7 +129,7 @@ def leave(
     if not participant.is_here:
         return
     context = room.context
-    was_active = participant.is_active
+    was_active, had_tracks = participant.is_active, bool(participant.tracks)
     for track in list(participant.tracks.values()):
         unpublish(room, participant, track, is_announced=False)
     participant.pending.clear()
@@ -150,7 +147,7 @@ def leave(
     participant.changed()
     if not participant.is_hidden:
         room.left.append(participant.info)
-        room.send(update(participant.info))
+        room.announce(participant, is_urgent=had_tracks)
     room.speakers.pop(participant.sid, None)
     room.has_news = True
     if not room.participants:
@@ -316,6 +313,10 @@ def _participant(room: Room, claims: RoomClaims, settings: JoinSettings, outbox:
         metadata=metadata,
         attributes=attributes,
     )
+
+
+def _places_taken(room: Room, *, but: Participant | None) -> int:
+    return sum(not one.has_silent_place for one in room.participants.values() if one is not but)
 
 
 def _open_peers(room: Room, participant: Participant) -> None:

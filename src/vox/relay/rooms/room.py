@@ -12,6 +12,8 @@ from vox.relay.rooms.messages import Outgoing, update
 from vox.relay.rooms.participant import Participant
 from vox.relay.rooms.tracks import Track
 
+BIG_ROOM = 32
+"""Participants from which on the others may learn a little later who comes and goes."""
 MOST_LEFT = 256
 """Participants who left lately, for those who resume."""
 
@@ -32,6 +34,7 @@ class Room:
         by_handle: live tracks by their number in the engine.
         empty_since: when the last participant left, or the room was made; None while any is here.
         left: who left lately.
+        due: participants whom the others have still to learn of.
         speakers: level by participant SID, of those who speak now.
         replies: what waits for the answer to a call of the server, by its id.
     """
@@ -50,6 +53,7 @@ class Room:
     is_open: bool = True
     has_news: bool = False
     left: deque[models.ParticipantInfo] = field(default_factory=lambda: deque(maxlen=MOST_LEFT))
+    due: dict[str, models.ParticipantInfo] = field(default_factory=dict[str, models.ParticipantInfo])
     speakers: dict[str, float] = field(default_factory=dict[str, float])
     replies: dict[str, Callable[[models.RpcResponse | models.RpcAck], None]] = field(
         default_factory=dict[str, Callable[[models.RpcResponse | models.RpcAck], None]]
@@ -65,12 +69,13 @@ class Room:
         """A snapshot, as clients and servers see it."""
         room = models.Room()
         room.CopyFrom(self.state)
-        seen = [one for one in self.participants.values() if not one.is_hidden]
-        room.num_participants = len(seen)
-        room.num_publishers = sum(bool(one.tracks) for one in seen)
-        room.active_recording = any(
-            one.permission.recorder or one.kind == models.ParticipantInfo.EGRESS for one in self.participants.values()
-        )
+        for one in self.participants.values():
+            permission = one.permission
+            if not permission.hidden:
+                room.num_participants += 1
+                room.num_publishers += bool(one.tracks)
+            if permission.recorder or one.kind == models.ParticipantInfo.EGRESS:
+                room.active_recording = True
         return room
 
     def visible(self) -> Iterator[Participant]:
@@ -87,15 +92,26 @@ class Room:
             if one is not but:
                 one.send(message)
 
-    def announce(self, participant: Participant, *, to_self: bool = True) -> None:
-        """Has to follow every change of a participant: tells everyone, and themselves unless said otherwise."""
+    def announce(self, participant: Participant, *, is_urgent: bool = True) -> None:
+        """Has to follow every change of a participant: tells everyone, and themselves at once.
+
+        In a big room others may learn a little later of what is not urgent, of many participants by one message.
+        """
         participant.changed()
-        message = update(participant.info)
         if participant.is_hidden:
-            if to_self:
-                participant.send(message)
-            return
-        self.send(message, but=None if to_self else participant)
+            participant.send(update(participant.info))
+        elif is_urgent or len(self.participants) < BIG_ROOM:
+            self.due.pop(participant.sid, None)
+            self.send(update(participant.info))
+        else:
+            self.due[participant.sid] = participant.info
+            participant.send(update(participant.info))
+
+    def announce_due(self) -> None:
+        """Tells everyone of those who have come and gone since the last time."""
+        if self.due:
+            due, self.due = self.due, {}
+            self.send(update(*due.values()))
 
     def announce_room(self) -> None:
         """Tells everyone what the room says about itself."""

@@ -78,8 +78,11 @@ def set_quality(room: Room, participant: Participant, quality: "models.Connectio
 
 
 def repeat_qualities(room: Room, listener: Participant) -> None:
-    """Sends how well everyone is connected to one who was not there when it changed."""
-    listener.send(_qualities([listener, *(one for one in room.visible() if one is not listener)]))
+    """Sends who is not connected well to one who was not there when it changed, and how well they are themselves."""
+    best = models.ConnectionQuality.EXCELLENT
+    listener.send(
+        _qualities([listener, *(one for one in room.visible() if one is not listener and one.quality != best)])
+    )
 
 
 def _speakers(speakers: list[models.SpeakerInfo]) -> Outgoing:

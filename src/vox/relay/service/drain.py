@@ -31,6 +31,7 @@ class Drain:
         lifecycle: begins the drain.
         rooms: are drained.
         leave: tells the directory, within a deadline of its own, and returns the other relays.
+        finish: closes what is left, within a deadline of its own, once everyone has been sent away.
         metrics: counts.
     """
 
@@ -39,13 +40,15 @@ class Drain:
         lifecycle: Lifecycle,
         rooms: Rooms,
         leave: Callable[[], Awaitable[Sequence[RegionInfo]]],
+        finish: Callable[[], Awaitable[None]],
         metrics: Metrics,
     ) -> None:
         self._lifecycle = lifecycle
         self._rooms = rooms
         self._leave = leave
+        self._finish = finish
         self._moved = metrics.counter(MOVED)
-        self._is_told = asyncio.Event()
+        self._is_begun = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -64,10 +67,10 @@ class Drain:
 
     def _follow(self, state: State) -> None:
         if state in {State.DRAINING, State.STOPPED}:
-            self._is_told.set()
+            self._is_begun.set()
 
     async def _run(self, hold: ExitStack) -> None:
-        await self._is_told.wait()
+        await self._is_begun.wait()
         rooms = self._rooms
         left = rooms.drain(at_most=0)  # from now on it takes nobody
         regions = await self._leave()
@@ -76,4 +79,5 @@ class Drain:
         batch = max(LEAST_AT_ONCE, -(-left // BATCHES))
         while rooms.drain(regions, at_most=batch):  # noqa: ASYNC110  a pace, not a wait
             await asyncio.sleep(BATCH_EVERY_S)
+        await self._finish()
         hold.close()

@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Final
 
@@ -88,6 +88,17 @@ class Webhooks:
         """Sets the gauge of what waits."""
         self._waiting.set(sum(line.waiting for line in self._lines))
 
+    async def flush(self, timeout_s: float) -> None:
+        """Returns once nothing waits any more, or the time is over.
+
+        Args:
+            timeout_s: in seconds.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                for line in self._lines:
+                    await line.idle.wait()
+
     @asynccontextmanager
     async def running(self, flush_s: float = 5.0) -> AsyncGenerator[None]:
         """Sends while the block runs; at its end what waits has this long to go out.
@@ -134,6 +145,9 @@ class _Line:
         self._events: deque[WebhookEvent] = deque()
         self._dropped = 0
         self._changed = asyncio.Event()
+        self.idle = asyncio.Event()
+        """Set while nothing waits and nothing is on its way."""
+        self.idle.set()
         self._is_finishing = False
         self._results = {
             result: metrics.counter(WEBHOOKS, result) for result in ("delivered", "failed", "dead", "dropped")
@@ -149,6 +163,7 @@ class _Line:
             self._dropped += 1
             self._results["dropped"].inc()
         self._events.append(event)
+        self.idle.clear()
         self._changed.set()
 
     def finish(self) -> None:
@@ -162,16 +177,17 @@ class _Line:
                 event = self._events.popleft()
                 dropped, self._dropped = self._dropped, 0
                 await self._deliver(event, dropped)
+            self.idle.set()
             if self._is_finishing:
                 return
             self._changed.clear()
             await self._changed.wait()
 
     async def _deliver(self, event: WebhookEvent, dropped: int) -> None:
-        told = WebhookEvent()
-        told.CopyFrom(event)  # each address has its own number of dropped events
-        told.num_dropped = dropped
-        body = MessageToJson(told, indent=None).encode()
+        message = WebhookEvent()
+        message.CopyFrom(event)  # each address has its own number of dropped events
+        message.num_dropped = dropped
+        body = MessageToJson(message, indent=None).encode()
         tries = 0
         while True:
             error, is_final = await self._post(body)

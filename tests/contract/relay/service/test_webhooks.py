@@ -74,6 +74,15 @@ async def test_a_rooms_life_is_told_in_order():
         assert hooks.events[2].participant.state == models.ParticipantInfo.DISCONNECTED
 
 
+async def test_a_drain_tells_of_the_rooms_that_it_ends_before_it_is_over():
+    async with told() as (relay, hooks):
+        relay.relay.rooms.create(ROOM)
+        relay.relay.lifecycle.drain()
+        async with time_limit():
+            assert await relay.relay.lifecycle.drained()
+        assert [event.event for event in hooks.events] == ["room_started", "room_finished"]
+
+
 async def test_an_event_that_was_not_taken_comes_again():
     async with told() as (relay, hooks):
         hooks.refuse = 1

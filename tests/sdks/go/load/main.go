@@ -41,6 +41,7 @@ var (
 	listeners = flag.Int("listeners", 30, "members that listen")
 	window    = flag.Duration("window", 5*time.Second, "how long to measure")
 	abreast   = flag.Int("abreast", 4, "joins at a time")
+	churn     = flag.Int("churn", 0, "during the window: members that join, hear and leave, one after another in each of abreast places")
 	single    = flag.Bool("single", false, "one peer connection for each member")
 	seed      = flag.Int64("seed", 1, "of the packets' lengths")
 )
@@ -104,7 +105,9 @@ func main() {
 	bufio.NewReader(os.Stdin).ReadString('\n')
 	measured.until.Store(1 << 62)
 	measured.from.Store(time.Now().UnixNano())
-	time.Sleep(*window)
+	begun := time.Now()
+	comeAndGo(*churn)
+	time.Sleep(time.Until(begun.Add(*window)))
 	measured.until.Store(time.Now().UnixNano())
 	tell("ended", 0)
 	time.Sleep(1500 * time.Millisecond)
@@ -117,11 +120,14 @@ func tell(event string, value any) {
 	fmt.Println(string(line))
 }
 
-func join(
-	identity string,
-	hear func(*webrtc.TrackRemote, *lksdk.RemoteTrackPublication, *lksdk.RemoteParticipant),
-	speaks bool,
-) *lksdk.LocalTrack {
+type hearing = func(*webrtc.TrackRemote, *lksdk.RemoteTrackPublication, *lksdk.RemoteParticipant)
+
+func join(identity string, hear hearing, speaks bool) *lksdk.LocalTrack {
+	_, track := enter(identity, hear, speaks)
+	return track
+}
+
+func enter(identity string, hear hearing, speaks bool) (*lksdk.Room, *lksdk.LocalTrack) {
 	options := []lksdk.ConnectOption{
 		lksdk.WithAutoSubscribe(!speaks), lksdk.WithConnectTimeout(60 * time.Second), lksdk.WithDisableRegionDiscovery(),
 	}
@@ -135,7 +141,7 @@ func join(
 		panic(identity + ": " + err.Error())
 	}
 	if !speaks {
-		return nil
+		return room, nil
 	}
 	track, err := lksdk.NewLocalTrack(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2})
 	if err != nil {
@@ -147,7 +153,34 @@ func join(
 	if err != nil {
 		panic(err)
 	}
-	return track
+	return room, track
+}
+
+// comeAndGo joins so many members, each of whom leaves when a packet has come.
+func comeAndGo(members int) {
+	var done sync.WaitGroup
+	var number atomic.Int64
+	for i := 0; i < *abreast; i++ {
+		done.Add(1)
+		go func() {
+			defer done.Done()
+			for next := number.Add(1); next <= int64(members); next = number.Add(1) {
+				heard := make(chan struct{})
+				var once sync.Once
+				hear := func(*webrtc.TrackRemote, *lksdk.RemoteTrackPublication, *lksdk.RemoteParticipant) {
+					once.Do(func() { close(heard) })
+				}
+				room, _ := enter(fmt.Sprintf("guest-%d", next), hear, false)
+				select {
+				case <-heard:
+				case <-time.After(20 * time.Second):
+					panic("a guest heard nothing")
+				}
+				room.Disconnect()
+			}
+		}()
+	}
+	done.Wait()
 }
 
 // speak sends 50 packets a second of 80 to 160 bytes, its phase spread over the 20 ms.

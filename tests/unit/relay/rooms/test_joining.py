@@ -32,11 +32,12 @@ def test_members_see_each_other_come_and_go():
     assert not bob.all("leave")
 
 
-def test_who_only_connects_the_signalling_is_announced_but_not_counted_as_joined():
+def test_who_only_connects_the_signalling_has_not_joined():
     relay = PlayedRelay(join_within_s=5)
     ann, bob = relay.join("ann"), relay.join("bob", is_connected=False)
-    assert ann.sees("bob").state == models.ParticipantInfo.JOINED
+    assert ann.sees("bob") is None
     relay.pass_time(6)
+    assert ann.sees("bob").state == models.ParticipantInfo.DISCONNECTED
     assert bob.last("leave").reason == models.DisconnectReason.JOIN_FAILURE
     assert [type(one) for one in relay.events] == [RoomStarted, ParticipantJoined, ParticipantAborted]
 
@@ -74,7 +75,8 @@ def test_kinds_come_from_the_token():
 
 def test_a_full_room_refuses_by_name_but_takes_agents_and_who_comes_back():
     relay = PlayedRelay(participants=2)
-    relay.join("ann"), relay.join("bob")
+    for identity in ("ann", "bob"):
+        relay.join(identity)
     cid = relay.join("cid")
     assert cid.kinds == ["leave"]
     assert cid.socket.closed_with == (1008, "room_full")
@@ -162,7 +164,27 @@ def test_media_that_is_lost_for_good_asks_for_a_full_reconnect():
 def test_room_news_comes_at_most_once_a_second():
     relay = PlayedRelay()
     ann = relay.join("ann")
-    relay.join("bob"), relay.join("cid")
+    for identity in ("bob", "cid"):
+        relay.join(identity)
     assert not ann.all("room_update")
     relay.pass_time(1)
     assert [one.room.num_participants for one in ann.all("room_update")] == [3]
+
+
+def test_in_a_big_room_many_who_come_and_go_make_one_message():
+    relay = PlayedRelay()
+    ann = relay.join("ann")
+    listeners = [relay.join(f"listener-{number}") for number in range(60)]
+    relay.pass_time(1)
+    ann.forget()
+    late = [relay.join(f"late-{number}") for number in range(20)]
+    listeners[0].ask(leave=rtc.LeaveRequest())
+    assert not ann.all("update")
+    assert late[3].sees("late-3").state == models.ParticipantInfo.ACTIVE
+    assert len(late[3].first("join").other_participants) == 64
+    relay.pass_time(1)
+    (update,) = ann.all("update")
+    assert len(update.participants) == 21
+    assert ann.sees("listener-0").state == models.ParticipantInfo.DISCONNECTED
+    late[3].publish()
+    assert ann.sees("late-3").tracks

@@ -41,8 +41,12 @@ def drained(rooms: Rooms, steps: list[str], timeout_s: float = 30.0) -> tuple[Li
         assert not rooms.told, "participants were sent away before the directory knew"
         return OTHERS
 
+    async def finish() -> None:
+        assert not rooms.left
+        steps.append("finished")
+
     room: Any = rooms
-    return lifecycle, Drain(lifecycle, room, leave, metrics), metrics
+    return lifecycle, Drain(lifecycle, room, leave, finish, metrics), metrics
 
 
 async def test_the_directory_is_told_before_participants_are_sent_away(virtual_loop: None):
@@ -54,7 +58,7 @@ async def test_the_directory_is_told_before_participants_are_sent_away(virtual_l
         assert not steps
         lifecycle.drain()
         assert await lifecycle.drained()
-    assert steps == ["directory told"]
+    assert steps == ["directory told", "finished"]
     assert list(rooms.told) == OTHERS
     assert f"{MOVED.name} 7.0" in metrics.render().decode()
 
@@ -80,8 +84,11 @@ async def test_a_drain_that_does_not_end_is_cut_at_the_deadline(virtual_loop: No
         await asyncio.Event().wait()
         return ()
 
+    async def finish() -> None:
+        raise AssertionError("it never came that far")
+
     rooms: Any = Rooms(1)
-    async with Drain(lifecycle, rooms, leave, Metrics()).running():
+    async with Drain(lifecycle, rooms, leave, finish, Metrics()).running():
         lifecycle.ready()
         await asyncio.sleep(0)
         began = asyncio.get_running_loop().time()

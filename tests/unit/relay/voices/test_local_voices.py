@@ -16,7 +16,8 @@ MICROPHONE = models.TrackSource.MICROPHONE
 
 
 def token(relay: PlayedRelay, identity: str = "bot", kind: str = "agent", **grant: Any) -> str:
-    video = VideoGrant(**({"room_join": True, "room": "room", "can_update_own_metadata": True} | grant))
+    said: dict[str, Any] = {"room_join": True, "room": "room", "can_update_own_metadata": True} | grant
+    video = VideoGrant(**said)
     claims = RoomClaims(sub=identity, name="Bot", kind=kind, video=video)
     return sign_room_token(KEY, claims, now=relay.clock.unix(), lifetime_s=60)
 
@@ -225,7 +226,8 @@ async def test_attributes_mute_and_a_moderators_mute():
 async def test_speakers_come_loudest_first():
     relay = PlayedRelay()
     ann, bob = relay.join("ann"), relay.join("bob")
-    ann.publish(), bob.publish()
+    ann.publish()
+    bob.publish()
     voice = await enter(relay)
     first, second = relay.engine.tracks
     relay.engine.happens("speakers", next(iter(relay.engine.rooms)), [(first, 0.2, True), (second, 0.9, True)])

@@ -1,0 +1,271 @@
+//! Video in rooms: which layer each listener gets, and the key frames that a change needs.
+
+use std::time::Instant;
+
+use str0m::format::Codec;
+use vox_video::{Budget, LAYERS, StreamState, VideoCodec, Wanted, allocate};
+
+use crate::event::Event;
+use crate::room::{Outlet, Source};
+use crate::sdp::Kind;
+use crate::thread::MediaThread;
+
+/// Beats between two looks for key frames that are still missing: 100 ms.
+const CHASE_EVERY: u64 = 5;
+/// Beats between two choices of layers: 500 ms.
+const CHOOSE_EVERY: u64 = 25;
+
+/// The codec as the layers' logic knows it.
+pub(crate) fn codec(codec: Codec) -> Option<VideoCodec> {
+    match codec {
+        Codec::Vp8 => Some(VideoCodec::Vp8),
+        Codec::Vp9 => Some(VideoCodec::Vp9),
+        Codec::H264 => Some(VideoCodec::H264),
+        Codec::Av1 => Some(VideoCodec::Av1),
+        _ => None,
+    }
+}
+
+impl MediaThread {
+    pub(crate) fn now_us(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.start).as_micros() as u64
+    }
+
+    /// What is due in this beat.
+    pub(crate) fn watch_videos(&mut self, now: Instant) {
+        if self.beats.is_multiple_of(CHASE_EVERY) {
+            self.chase_keyframes(now);
+        }
+        if self.beats.is_multiple_of(CHOOSE_EVERY) {
+            self.choose_layers(now);
+        }
+    }
+
+    /// Asks the publisher for a key frame of a layer, unless that was just done.
+    pub(crate) fn want_keyframe(&mut self, slot: u32, layer: u8, now: Instant) {
+        let now_us = self.now_us(now);
+        let video = self
+            .tracks
+            .get_mut(slot)
+            .and_then(|track| track.video.as_mut());
+        if video.is_some_and(|video| video.request(layer, now_us)) {
+            self.ask_for_keyframe(slot, layer, now);
+        }
+    }
+
+    fn ask_for_keyframe(&mut self, slot: u32, layer: u8, now: Instant) {
+        let Some(track) = self.tracks.get(slot) else {
+            return;
+        };
+        let Source::Peer(peer, mid) = track.source else {
+            return;
+        };
+        let rid = track
+            .layers
+            .get(usize::from(layer))
+            .and_then(|layer| layer.rid);
+        self.events.push(Event::KeyframeWanted(track.id));
+        self.with_peer(peer, now, |peer| {
+            peer.request_keyframe(mid, rid);
+            Ok(())
+        });
+    }
+
+    /// Asks for a key frame of every layer of a track.
+    pub(crate) fn want_all_keyframes(&mut self, handle: u64, now: Instant) {
+        if let Some(&slot) = self.slots.get(&handle) {
+            for layer in 0..LAYERS as u8 {
+                let used = self.tracks.get(slot).is_some_and(|track| {
+                    track
+                        .layers
+                        .get(usize::from(layer))
+                        .is_some_and(|l| l.ssrc != 0)
+                });
+                if used {
+                    self.want_keyframe(slot, layer, now);
+                }
+            }
+        }
+    }
+
+    /// Key frames get lost, and so do the wishes for them.
+    pub(crate) fn chase_keyframes(&mut self, now: Instant) {
+        let now_us = self.now_us(now);
+        let mut asked: Vec<(u32, u8)> = Vec::new();
+        for slot in self.videos() {
+            let Some(track) = self.tracks.get_mut(slot) else {
+                continue;
+            };
+            let Some(video) = &mut track.video else {
+                continue;
+            };
+            for listener in track.listeners.iter().filter(|listener| !listener.paused) {
+                let outlet = self
+                    .outlets
+                    .get(listener.outlet)
+                    .filter(|o| o.is_reachable());
+                let carried = outlet.and_then(|o| o.carried.get(usize::from(listener.stream)));
+                let awaited = carried.and_then(|carried| carried.switch.as_ref()?.awaits());
+                if let Some(layer) = awaited.filter(|&layer| video.request(layer, now_us)) {
+                    asked.push((slot, layer));
+                }
+            }
+            asked.extend(video.due(now_us).map(|layer| (slot, layer)));
+        }
+        for (slot, layer) in asked {
+            self.ask_for_keyframe(slot, layer, now);
+        }
+    }
+
+    fn videos(&self) -> Vec<u32> {
+        self.tracks
+            .iter()
+            .filter(|(_, track)| track.kind == Kind::Video)
+            .map(|(slot, _)| slot)
+            .collect()
+    }
+
+    /// Shares what each listener can take among its videos.
+    pub(crate) fn choose_layers(&mut self, now: Instant) {
+        let now_us = self.now_us(now);
+        let watching: Vec<u32> = self
+            .outlets
+            .iter()
+            .filter(|(_, outlet)| outlet.is_reachable())
+            .filter(|(_, outlet)| {
+                outlet
+                    .carried
+                    .iter()
+                    .any(|carried| carried.switch.is_some())
+            })
+            .map(|(slot, _)| slot)
+            .collect();
+        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut streams: Vec<usize> = Vec::new();
+        let mut chosen = Vec::new();
+        for slot in watching {
+            let Some(outlet) = self.outlets.get_mut(slot) else {
+                continue;
+            };
+            wanted.clear();
+            streams.clear();
+            for (index, carried) in outlet.carried.iter().enumerate() {
+                let (Some(switch), Some(track), false) =
+                    (&carried.switch, carried.track, carried.paused)
+                else {
+                    continue;
+                };
+                let Some(video) = self
+                    .tracks
+                    .get(track)
+                    .and_then(|track| track.video.as_ref())
+                else {
+                    continue;
+                };
+                wanted.push(Wanted {
+                    screen: false,
+                    quality: carried.most.0,
+                    fps: carried.most.1,
+                    layers: video.rates(now_us),
+                    now: switch.target(),
+                });
+                streams.push(index);
+            }
+            if wanted.is_empty() {
+                continue;
+            }
+            let bitrate = outlet.bandwidth.estimate(now_us);
+            allocate(
+                Budget {
+                    bitrate: None,
+                    may_try: false,
+                },
+                &wanted,
+                &mut chosen,
+            );
+            if bitrate.is_some() {
+                let most = chosen.clone();
+                allocate(
+                    Budget {
+                        bitrate,
+                        may_try: false,
+                    },
+                    &wanted,
+                    &mut chosen,
+                );
+                // Tried only where there is something to gain: a trial that brings nothing makes the next one wait.
+                if chosen != most && outlet.bandwidth.try_more(now_us) {
+                    allocate(
+                        Budget {
+                            bitrate,
+                            may_try: true,
+                        },
+                        &wanted,
+                        &mut chosen,
+                    );
+                }
+            }
+            for (&stream, &choice) in streams.iter().zip(&chosen) {
+                let carried = &mut outlet.carried[stream];
+                let state = carried
+                    .switch
+                    .as_mut()
+                    .and_then(|switch| switch.aim(choice));
+                let track = carried.track.and_then(|track| self.tracks.get(track));
+                if let (Some(state), Some(track)) = (state, track) {
+                    self.events.push(Event::StreamState {
+                        peer: outlet.peer,
+                        track: track.id,
+                        active: state == StreamState::Active,
+                    });
+                }
+            }
+        }
+        self.chase_keyframes(now);
+    }
+
+    /// Tells which layers of a video arrive, where that changed.
+    pub(crate) fn tell_layers(&mut self, now: Instant) {
+        let now_us = self.now_us(now);
+        for slot in self.videos() {
+            let Some(track) = self.tracks.get_mut(slot) else {
+                continue;
+            };
+            let Some(video) = &track.video else {
+                continue;
+            };
+            let rates = video.rates(now_us);
+            let alive = rates.map(|rate| rate.alive);
+            if alive != track.told {
+                track.told = alive;
+                let bitrates = rates.map(|rate| {
+                    if rate.alive {
+                        rate.bitrate[vox_video::TEMPORAL - 1]
+                    } else {
+                        0
+                    }
+                });
+                let told = bitrates
+                    .iter()
+                    .map(|&bitrate| bitrate.min(u64::from(u32::MAX)) as u32)
+                    .collect();
+                self.events.push(Event::Layers(track.id, told));
+            }
+        }
+        let slots: Vec<u32> = self.outlets.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            if let Some(outlet) = self.outlets.get_mut(slot) {
+                let octets = video_octets(outlet);
+                outlet.video_bitrate = octets.saturating_sub(outlet.video_octets) * 8;
+                outlet.video_octets = octets;
+            }
+        }
+    }
+}
+
+/// Bytes of video that a listener was sent since the start.
+fn video_octets(outlet: &Outlet) -> u64 {
+    let both = outlet.streams.iter().zip(&outlet.carried);
+    let videos = both.filter(|(_, carried)| carried.switch.is_some());
+    videos.map(|(stream, _)| stream.octets()).sum()
+}
