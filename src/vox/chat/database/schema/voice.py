@@ -69,7 +69,7 @@ voice_marks: Final = Table(
     flag("server_mute"),
     flag("server_deaf"),
 )
-"""Users whom moderators have muted or deafened: leaving the room does not end it."""
+"""Who is muted or deafened by moderators: leaving the room does not end it."""
 
 voice_placements: Final = Table(
     "voice_placements",

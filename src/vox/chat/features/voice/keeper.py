@@ -1,7 +1,7 @@
 """Keeps rooms and their media in agreement: after every change, after every webhook, and every few seconds.
 
 The one thing to know before changing it: the media server's participants are read first and the community's members after them. A
-member exists before its token, so whoever is seen without being a member has left or been removed, and is disconnected.
+member exists before its token, so a participant who is no member has left or been removed, and is disconnected.
 """
 
 import asyncio
