@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -80,10 +81,10 @@ class Member:
 
 
 @contextlib.asynccontextmanager
-async def member(url: str, room: str, identity: str) -> AsyncGenerator[Member]:
-    """A participant on the relay at this address."""
+async def member(url: str, room: str, identity: str, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Member]:
+    """A participant on the relay at this address; `tls` says whom a wss:// address trusts."""
     address = f"{url.rstrip('/')}/rtc?access_token={token(room, identity)}&auto_subscribe=1&protocol=16"
-    async with connect(address) as connection:
+    async with connect(address, ssl=tls) as connection:
         yield Member(connection, (await _until(connection, "join")).join)
 
 

@@ -1,4 +1,4 @@
-"""Voice rooms in `vox up`: the relay beside the other parts, the key that they share, and who reaches whom where.
+"""Voice rooms in `vox up`: the relay beside the other parts, the key that they share, and where each part reaches the others.
 
 Agents and telephone callers enter the rooms without a connection of their own, because relay and agent share the process.
 """
@@ -54,11 +54,6 @@ class Wiring:
         """Where clients reach the relay."""
         return self.relay.replace("http", "ws", 1)
 
-    @property
-    def networks(self) -> list[str]:
-        """The private networks that the parts are in."""
-        return LOOPBACK_NETWORKS if self.is_local else []
-
     def find_relay(self, url: str) -> "RoomVoices | None":
         """The relay of this process for its media URL, while it runs; None for another one's."""
         return self.voices if not url or _plain(url) == _plain(self.relay) else None
@@ -68,7 +63,7 @@ class Wiring:
         secret = self.key.secret
         found: dict[str, Any] = {"media_key": self.key.key, "media_secret": secret}
         if self.is_local:
-            found["media_networks"] = self.networks
+            found["media_networks"] = LOOPBACK_NETWORKS
         return found | ({"rooms_chat_url": self.chat} if self.chat else {})
 
     def for_chat(self, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -102,7 +97,12 @@ def relay_settings(choices: Choices) -> "Loaded[RelaySettings]":
         values |= {"listen.port": choices.port_of("relay"), "media.udp_port": 0, "media.tcp_port": 0}
     if rooms is not None and rooms.chat and not environment.get("VOX_RELAY_WEBHOOK_URLS"):
         values |= {"webhooks.urls": [rooms.chat + WEBHOOK_PATH], "webhooks.api_key": key.key}
-        values |= {"webhooks.allowed_private": rooms.networks}
+        if rooms.is_local:
+            values["webhooks.allowed_private"] = LOOPBACK_NETWORKS
+    if rooms is not None and rooms.agent and not environment.get("VOX_RELAY_AGENT_URL"):
+        values["agents.url"] = rooms.agent
+        if rooms.is_local:
+            values["agents.allowed_private"] = LOOPBACK_NETWORKS
     return load(None, environment, values)
 
 
@@ -133,6 +133,7 @@ def plan_relay(choices: Choices) -> Plan:
             options = server_options(settings, relay)
             host, port = settings.bind_host, settings.listen.port
             async with relay, Server(create_app(relay), host, port, clock=clock, **options) as server, relay.enrolled():
+                relay.address = server.address
                 if rooms is not None:
                     rooms.voices = relay.voices
                 yield Running(server.address, lifecycle)

@@ -160,6 +160,27 @@ class Webhooks(Settings):
         return [str(ip_network(one)) for one in value]
 
 
+class AgentServer(Settings):
+    """The agent server that sends the agents which rooms ask for."""
+
+    url: Annotated[str, Env("VOX_RELAY_AGENT_URL")] = ""
+    """Address of the agent server, such as http://10.0.0.7:8080; empty: dispatches are kept, and others carry them out"""
+    allowed_private: Annotated[list[str], Env("VOX_RELAY_AGENT_ALLOWED_PRIVATE")] = Field(default_factory=list[str])
+    """Private networks that the address may lead into, such as 10.0.0.0/8; empty: public addresses only"""
+
+    @field_validator("url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("use https://HOST")
+        return value.rstrip("/")
+
+    @field_validator("allowed_private")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        return [str(ip_network(one)) for one in value]
+
+
 class DirectoryLink(Settings):
     """The relay directory that sends clients here."""
 
@@ -222,6 +243,8 @@ class RelaySettings(Settings):
     """TURN servers that clients are told of"""
     webhooks: Webhooks = Field(default_factory=Webhooks)
     """Who is told what happens in rooms"""
+    agents: AgentServer = Field(default_factory=AgentServer)
+    """The agent server that sends the agents which rooms ask for"""
     directory: DirectoryLink = Field(default_factory=DirectoryLink)
     """The relay directory that sends clients here"""
     logs: Logs = Field(default_factory=Logs)

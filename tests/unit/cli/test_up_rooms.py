@@ -60,6 +60,13 @@ def test_all_parts_are_told_of_each_other(tmp_path: Path):
     assert agent.rooms_chat_url == "http://127.0.0.1:8000"
 
 
+def test_networks_are_left_to_the_environment_where_the_parts_are_not_on_loopback(tmp_path: Path):
+    environment = {"VOX_MEDIA_NETWORKS": "10.77.0.0/16", "VOX_RELAY_WEBHOOK_ALLOWED_PRIVATE": "10.77.0.0/16"}
+    choices = up.wired(parts("agent", "relay", "chat"), Choices(environment, tmp_path, host="10.77.0.10"))
+    assert up._agent_settings(choices).settings.media_networks == ["10.77.0.0/16"]
+    assert relay_settings(choices).settings.webhooks.allowed_private == ["10.77.0.0/16"]
+
+
 def test_without_a_relay_the_others_know_of_none(tmp_path: Path):
     choices = up.wired(parts("agent", "chat"), Choices({}, tmp_path))
     assert choices.rooms is None

@@ -117,7 +117,7 @@ class DirectoryLink:
                 task.cancel()
 
     async def leave(self) -> list[RegionInfo]:
-        """Tells the directory that this relay takes nobody more, and asks for the others; within a deadline, whatever happens."""
+        """Tells the directory that this relay takes no one else, and asks for the others; within a deadline, whatever happens."""
         self._is_leaving = True
         try:
             async with asyncio.timeout(LEAVE_DEADLINE_S):
