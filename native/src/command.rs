@@ -175,7 +175,9 @@ impl Inbox {
     /// Takes all commands that wait.
     pub fn take(&self) -> VecDeque<Command> {
         let mut waiting = self.waiting.lock().unwrap_or_else(|e| e.into_inner());
-        self.wake.reset();
+        if !waiting.is_empty() {
+            self.wake.reset();
+        }
         std::mem::take(&mut *waiting)
     }
 

@@ -418,10 +418,10 @@ impl Engine {
                 "an id has 1 to 64 characters of a token".into(),
             ));
         }
+        let thread = self.registry().subscribe(peer, track)?;
         let (stream_id, track_id) = (stream_id.to_owned(), track_id.to_owned());
-        self.to_both(
-            peer,
-            track,
+        self.tell(
+            thread,
             Command::Subscribe {
                 peer,
                 track,
@@ -433,7 +433,8 @@ impl Engine {
 
     /// Stops sending a track to a peer.
     pub fn unsubscribe(&self, peer: u64, track: u64) -> Outcome<()> {
-        self.to_peer(peer, Command::Unsubscribe { peer, track })
+        let thread = self.registry().unsubscribe(peer, track)?;
+        self.tell(thread, Command::Unsubscribe { peer, track })
     }
 
     /// Holds a track back from one peer.

@@ -145,7 +145,7 @@ impl MediaThread {
                 let Some(outlet) = self.outlets.get_mut(listener.outlet) else {
                     continue;
                 };
-                if outlet.keys.is_none() || outlet.route.is_none() {
+                if !outlet.is_reachable() {
                     continue;
                 }
                 if outlet.news.is_empty() {

@@ -3,6 +3,8 @@
 //! A section that was once agreed on is never taken away. When its track ends it carries nothing, and the next track of
 //! its kind takes it over, with an SSRC of its own.
 
+use std::time::{Duration, Instant};
+
 use str0m::IceCreds;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::format::CodecSpec;
@@ -12,6 +14,8 @@ use crate::codecs;
 use crate::peer::Peer;
 use crate::sdp::{self, Carries, Kind};
 
+/// How long a connected client gets to make ready for what was just agreed on.
+const READY: Duration = Duration::from_millis(150);
 /// Tracks that one peer may be subscribed to.
 pub const MAX_SUBSCRIPTIONS: usize = sdp::MAX_SECTIONS;
 
@@ -44,9 +48,27 @@ pub struct Section {
     pub track: Option<u64>,
     /// Whether an answer agreed that it carries this track.
     pub agreed: bool,
+    /// From when on it carries it: what comes before the client has made ready is lost on it, with some for good.
+    pub from: Option<Instant>,
     /// Its stream among those of the outlet, once it is known.
     pub stream: Option<usize>,
     used: bool,
+}
+
+impl Section {
+    /// It carries its track, in a moment where the client is connected and has yet to make ready for it.
+    fn agree(&mut self, connected: bool) {
+        let agreed = self.track.is_some();
+        if agreed && !self.agreed && connected {
+            self.from = Some(Instant::now() + READY);
+        }
+        self.agreed = agreed;
+    }
+
+    /// Whether it carries its track by now.
+    pub fn carries(&self, now: Instant) -> bool {
+        self.agreed && self.from.is_none_or(|from| from <= now)
+    }
 }
 
 struct Pending {
@@ -94,6 +116,7 @@ impl Negotiation {
         section.used |= section.track.is_some();
         section.track = None;
         section.agreed = false;
+        section.from = None;
         for subscription in &mut self.subscriptions {
             if subscription.section == Some(index) {
                 subscription.section = None;
@@ -248,6 +271,7 @@ impl Peer {
                     kind: wanted.kind,
                     track: None,
                     agreed: false,
+                    from: None,
                     stream: None,
                     used: false,
                 });
@@ -270,7 +294,7 @@ impl Peer {
             }
         }
         for section in &mut self.negotiation.sections {
-            section.agreed = section.track.is_some();
+            section.agree(self.connected);
         }
     }
 
@@ -390,6 +414,7 @@ impl Peer {
                 kind,
                 track,
                 agreed: false,
+                from: None,
                 stream: None,
                 used: false,
             });
@@ -404,7 +429,7 @@ impl Peer {
                 .media(section.mid)
                 .is_some_and(|media| !media.disabled() && media.direction().is_sending());
             if open {
-                self.negotiation.sections[index].agreed = true;
+                self.negotiation.sections[index].agree(self.connected);
                 continue;
             }
             // Refused: not offered again, or the two would go round for ever.

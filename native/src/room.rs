@@ -234,6 +234,13 @@ pub struct Outlet {
     pub video_bitrate: u64,
 }
 
+impl Outlet {
+    /// Whether anything can be sent to the peer yet.
+    pub fn is_reachable(&self) -> bool {
+        self.keys.is_some() && self.route.is_some()
+    }
+}
+
 /// What a stream carries.
 #[derive(Default)]
 pub struct Carried {

@@ -114,6 +114,7 @@ pub struct MediaThread {
     pub(crate) by_address: HashMap<(Protocol, SocketAddr), u64>,
     pub(crate) news: Vec<News>,
     pub(crate) dirty: Vec<u32>,
+    pub(crate) unready: Vec<(Instant, u64)>,
     pub(crate) plain: Vec<u8>,
     pub(crate) voices: Vec<u32>,
     pub(crate) taps: usize,
@@ -164,6 +165,7 @@ impl MediaThread {
             by_address: HashMap::new(),
             news: Vec::new(),
             dirty: Vec::new(),
+            unready: Vec::new(),
             plain: Vec::new(),
             voices: Vec::new(),
             taps: 0,
@@ -200,11 +202,7 @@ impl MediaThread {
     fn turn(&mut self, ready: &[Ready], receiver: &mut Receiver, now: Instant) {
         for ready in ready {
             match ready.token {
-                COMMANDS => {
-                    for command in self.inbox.take() {
-                        self.obey(command, now);
-                    }
-                }
+                COMMANDS => self.obey_waiting(now),
                 UDP if ready.readable => self.receive(receiver, now),
                 UDP => {}
                 LISTENER => {
@@ -235,6 +233,12 @@ impl MediaThread {
         self.net.flush();
     }
 
+    fn obey_waiting(&mut self, now: Instant) {
+        for command in self.inbox.take() {
+            self.obey(command, now);
+        }
+    }
+
     fn has_beat(&self) -> bool {
         !self.voices.is_empty() || self.taps > 0
     }
@@ -258,6 +262,8 @@ impl MediaThread {
             let Ok(count) = receiver.receive(&self.net.udp) else {
                 return;
             };
+            // What Python asked before these were sent comes before them.
+            self.obey_waiting(now);
             for index in 0..count {
                 if let Some((source, datagram)) = receiver.datagram(index) {
                     self.datagram(Protocol::Udp, source, datagram, now);
@@ -274,6 +280,7 @@ impl MediaThread {
         let Some(frames) = frames else {
             return;
         };
+        self.obey_waiting(now);
         for datagram in tcp::datagrams(&frames.bytes) {
             self.datagram(Protocol::Tcp, frames.remote, datagram, now);
         }

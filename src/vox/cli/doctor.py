@@ -286,7 +286,7 @@ def check_webrtc(settings: "AgentSettings") -> Finding:
     from vox.media.webrtc.contract import driver
 
     try:
-        driver()
+        driver(settings.webrtc_driver)
     except UsageError as error:
         return _failed("webrtc", error)
     ports, calls = port_range(settings.webrtc_udp_ports), settings.max_concurrent_calls or EXPECTED_CALLS

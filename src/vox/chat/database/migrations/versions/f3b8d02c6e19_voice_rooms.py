@@ -33,7 +33,7 @@ def upgrade() -> None:
     op.create_table(
         "voice_placements",
         _key("room_id"),
-        sa.Column("relay_id", sa.Text, nullable=False, server_default=""),
+        sa.Column("relay_id", sa.Text, nullable=False),
         sa.Column("media_url", sa.Text, nullable=False),
         sa.Column("placed_at", _WHOLE, nullable=False),
         sa.Column("checked_at", _WHOLE, nullable=False, server_default=sa.text("0")),
@@ -47,7 +47,7 @@ def upgrade() -> None:
         _key("room_id"),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
-        sa.Column("agent", sa.Text, nullable=False, server_default=""),
+        sa.Column("agent", sa.Text, nullable=False),
         sa.Column("inviter_id", _WHOLE, nullable=True),
         sa.Column("created_at", _WHOLE, nullable=False),
         sa.Column("joined_at", _WHOLE, nullable=True),
