@@ -30,7 +30,7 @@ from vox.runtime.clock import SystemClock
 NUMBER = "+4930123456"
 KEY = "the-key-of-the-agent-server"
 AGENT_PORT, CHAT_PORT, RELAY_PORT = 8080, 8000, 7880
-PHONE_RATE = 8_000
+PHONE_RATE, BROWSER_RATE = 8_000, 48_000
 CALLER, AGENT = "caller-1", "agent-2"
 """Identities as the chat server counts guests: the caller is the first."""
 
@@ -129,7 +129,7 @@ class Person:
     async def recording(self, sender: str) -> tuple[bytes, int]:
         """What came from that member since this was asked last."""
         answer = await self.client.do("heard", sender=sender)
-        return base64.b64decode(answer["pcm"]), int(answer["rate"])
+        return base64.b64decode(answer["pcm"]), BROWSER_RATE
 
 
 @dataclass(slots=True)
