@@ -65,13 +65,29 @@ class Client:
         for _ in range(hears):
             self.connection.addTransceiver("audio", direction="recvonly")
         self.channel: RTCDataChannel = self.connection.createDataChannel("_reliable")
-        self.channel.on("message", self.received.append)
+        self.channel.on("message", self._receive)
+        self._received = asyncio.Event()
         self.connection.on("track", self.heard.append)
 
     @property
     def mid(self) -> str:
         """The section of its tone."""
         return str(self.connection.getTransceivers()[0].mid)
+
+    def _receive(self, message: bytes | str) -> None:
+        self.received.append(message)
+        self._received.set()
+
+    async def has(self, message: bytes) -> None:
+        """Wait for a message on its channel.
+
+        Raises:
+            TimeoutError: it did not come.
+        """
+        async with time_limit(WAIT_S):
+            while message not in self.received:
+                self._received.clear()
+                await self._received.wait()
 
     async def negotiate(self) -> dict[str, Any]:
         """Offer what it has, and take the engine's answer."""
