@@ -124,6 +124,31 @@ def encoded(pcm: bytes) -> list[bytes]:
     return [encoder.encode(pcm[at : at + 2 * FRAME]) for at in range(0, len(pcm) - 2 * FRAME, 2 * FRAME)]
 
 
+class Pacer:
+    """Sends the agent's voice as the agent does: a frame every 20 ms and three ahead, each call in a place of its own."""
+
+    def __init__(self, voice: bytes, period_s: float) -> None:
+        size = OUTPUT_RATE // 50 * 2
+        self._frames = [voice[at : at + size] for at in range(0, len(voice) - size, size)]
+        self._period_s = period_s
+        self._ticker = Ticker(SystemClock(), metrics=NullMetrics(), period_s=0.02)
+
+    def speak(self, peer: Peer, number: int) -> None:
+        """Begins to speak to a peer, again and again."""
+        began = time.monotonic() + number * 0.37 % ROUND_S
+        position = 0
+
+        def tick(now: float) -> None:
+            nonlocal began, position
+            while position < len(self._frames) and now >= began + (position - LEAD_FRAMES) * 0.02:
+                peer.send_audio(self._frames[position])
+                position += 1
+            if now >= began + self._period_s:
+                began, position = began + self._period_s, 0
+
+        self._ticker.add(tick)
+
+
 async def serve(kind: str) -> None:
     """Answers offers, one JSON line each, and says how much CPU time it has used; its port is its first line."""
     os.sched_setaffinity(0, {SERVER_CORE})
@@ -137,25 +162,7 @@ async def serve(kind: str) -> None:
         task.add_done_callback(tasks.discard)
 
     name, _, manner = kind.partition("-")
-    period_s = SPEAKS_S if manner == "always" else ROUND_S
-    ticker = Ticker(SystemClock(), metrics=NullMetrics(), period_s=0.02)
-
-    def speak(peer: Peer, number: int) -> None:
-        """The agent's voice as its pacer sends it: a frame every 20 ms and three ahead, each call in a place of its own."""
-        began = time.monotonic() + number * 0.37 % ROUND_S
-        size = OUTPUT_RATE // 50 * 2
-        frames = [voice24[at : at + size] for at in range(0, len(voice24) - size, size)]
-        position = 0
-
-        def tick(now: float) -> None:
-            nonlocal began, position
-            while position < len(frames) and now >= began + (position - LEAD_FRAMES) * 0.02:
-                peer.send_audio(frames[position])
-                position += 1
-            if now >= began + period_s:
-                began, position = began + period_s, 0
-
-        ticker.add(tick)
+    pacer = Pacer(voice24, SPEAKS_S if manner == "always" else ROUND_S)
 
     async def listen(track: Any) -> None:
         with contextlib.suppress(MediaStreamError):
@@ -167,7 +174,7 @@ async def serve(kind: str) -> None:
             peer = driver("native" if name == "native" else "aiortc")(OPTIONS, Silent(), SystemClock())
             peers.append(peer)
             answered = await peer.accept(sdp)
-            speak(peer, len(peers))
+            pacer.speak(peer, len(peers))
             return answered
         pc: Any = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         peers.append(pc)

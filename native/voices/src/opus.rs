@@ -1,6 +1,7 @@
 //! Opus, one frame of 20 ms mono at a time, and what its packets say of themselves (RFC 6716, section 3).
 //!
-//! The codec is a crate in Rust; a packet comes from a stranger, so a panic inside of it ends one packet, not the thread.
+//! The codec is a crate in Rust; a packet comes from a stranger, so a panic inside of it ends one packet, not the thread and
+//! all of its rooms.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -92,8 +93,10 @@ impl Encoder {
     /// Where `pcm` is not one frame.
     pub fn encode(&mut self, pcm: &[i16], packet: &mut [u8; MAX_PACKET]) -> usize {
         assert_eq!(pcm.len(), self.rate.frame(), "one frame of 20 ms");
-        match self.opus.encode_s16(pcm, pcm.len(), packet) {
-            Ok(size) if !is_pause(&packet[..size]) => size,
+        let Encoder { opus, .. } = self;
+        let made = catch_unwind(AssertUnwindSafe(|| opus.encode_s16(pcm, pcm.len(), packet)));
+        match made {
+            Ok(Ok(size)) if !is_pause(&packet[..size]) => size,
             _ => 0,
         }
     }
