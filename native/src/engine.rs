@@ -286,9 +286,7 @@ impl Engine {
     pub fn accept_offer(&self, peer: u64, text: &str) -> Outcome<Answer> {
         let (_, thread) = self.registry().peer(peer)?;
         let sections = sdp::sections(text)?;
-        let offer = parsed(text, |text| {
-            SdpOffer::from_sdp_string(text).map_err(|e| e.to_string())
-        })?;
+        let offer = parsed(text, SdpOffer::from_sdp_string)?;
         let answered = self.ask(thread, |reply| Command::AcceptOffer {
             peer,
             offer: Box::new(offer),
@@ -313,9 +311,7 @@ impl Engine {
     pub fn accept_answer(&self, peer: u64, text: &str) -> Outcome<()> {
         let (_, thread) = self.registry().peer(peer)?;
         sdp::sections(text)?;
-        let answer = parsed(text, |text| {
-            SdpAnswer::from_sdp_string(text).map_err(|e| e.to_string())
-        })?;
+        let answer = parsed(text, SdpAnswer::from_sdp_string)?;
         let credentials = credentials(text);
         let taken = self.ask(thread, |reply| Command::AcceptAnswer {
             peer,
@@ -641,12 +637,15 @@ fn port(first: u16, index: usize) -> Outcome<u16> {
         .map_err(|_| Refusal::Value(format!("port {port} of thread {index} is above 65535")))
 }
 
-/// Reads a description without its candidates. What its parser trips over is the caller's mistake, not our end.
-fn parsed<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Outcome<T> {
+/// Reads a description without its candidates. What its parser trips over is the caller's mistake, not our end; its
+/// reasons name places in memory, so they are not passed on.
+fn parsed<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Outcome<T> {
     let text = sdp::without_candidates(text);
     let parse = std::panic::AssertUnwindSafe(|| parse(&text));
     match std::panic::catch_unwind(parse) {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(Refusal::Value("the description cannot be read".into())),
+        Ok(Ok(read)) => Ok(read),
+        _ => Err(Refusal::Value(
+            "the description is not SDP that can be read".into(),
+        )),
     }
 }
