@@ -88,13 +88,11 @@ impl MediaThread {
                     room.ears
                         .packet(now, track.id, codec, sequence, timestamp, &packet.payload);
                 }
-                match level {
-                    Some(level) => {
-                        let level = AudioLevel::from_byte(level.byte());
-                        room.speakers.level(now, track.id, level)
-                    }
-                    None => room.speakers.is_forwarded(track.id),
-                }
+                let level = level.map_or_else(
+                    || AudioLevel::guessed(packet.payload.len()),
+                    |level| AudioLevel::from_byte(level.byte()),
+                );
+                room.speakers.level(now, track.id, level)
             }
             _ => {
                 if let Some(video) = &mut track.video {

@@ -14,6 +14,9 @@ use crate::codecs;
 use crate::peer::Peer;
 use crate::sdp::{self, Carries, Kind};
 
+/// Sections that stood idle in two offers, of which pion's clients cannot hear any more: that many are left lying
+/// before they are used again.
+const MAX_TIRED: usize = 64;
 /// How long a connected client gets to make ready for what was just agreed on.
 const READY: Duration = Duration::from_millis(150);
 /// Tracks that one peer may be subscribed to.
@@ -53,6 +56,7 @@ pub struct Section {
     /// Its stream among those of the outlet, once it is known.
     pub stream: Option<usize>,
     used: bool,
+    idle: u8,
 }
 
 impl Section {
@@ -274,6 +278,7 @@ impl Peer {
                     from: None,
                     stream: None,
                     used: false,
+                    idle: 0,
                 });
                 self.negotiation.sections.len() - 1
             });
@@ -320,14 +325,14 @@ impl Peer {
             api.set_direction(section.mid, Direction::Inactive);
         }
         let mut new: Vec<(Mid, Kind, u64)> = Vec::new();
+        let tired = negotiation.sections.iter().filter(|s| s.idle >= 2).count() >= MAX_TIRED;
         for subscription in &mut negotiation.subscriptions {
             if subscription.section.is_some() || subscription.refused {
                 continue;
             }
-            let reused = negotiation
-                .sections
-                .iter()
-                .position(|s| s.track.is_none() && s.kind == subscription.kind);
+            let reused = negotiation.sections.iter().position(|s| {
+                s.track.is_none() && s.kind == subscription.kind && (s.idle < 2 || tired)
+            });
             if let Some(index) = reused {
                 let section = &mut negotiation.sections[index];
                 section.track = Some(subscription.track);
@@ -360,6 +365,12 @@ impl Peer {
         }
         let (offer, pending) = offered?;
         let negotiation = &mut self.negotiation;
+        for section in &mut negotiation.sections {
+            section.idle = match section.track {
+                Some(_) => 0,
+                None => section.idle.saturating_add(1),
+            };
+        }
         let names = |mid: &str| match new.iter().find(|(name, _, _)| **name == *mid) {
             Some((_, _, track)) => {
                 let named = negotiation.subscriptions.iter().find(|s| s.track == *track);
@@ -417,6 +428,7 @@ impl Peer {
                 from: None,
                 stream: None,
                 used: false,
+                idle: 0,
             });
         }
         for index in 0..self.negotiation.sections.len() {

@@ -32,6 +32,8 @@ const LISTENER: u64 = 2;
 const ROUNDS: usize = 4;
 /// The beat of voices and taps.
 const TICK: Duration = vox_voices::FRAME;
+/// Beats that are made good after a stall, at most.
+const MAX_LATE_BEATS: usize = 10;
 /// How often slow things are looked at: silence, patience, reports.
 const SECOND: Duration = Duration::from_secs(1);
 /// How long a peer may be unreachable before it is over.
@@ -215,14 +217,7 @@ impl MediaThread {
             }
         }
         self.run_timers(now);
-        if now >= self.next_tick {
-            self.next_tick = if self.has_beat() {
-                (self.next_tick + TICK).max(now)
-            } else {
-                now + TICK
-            };
-            self.beat(now);
-        }
+        self.beat_in_time(now);
         if now >= self.next_second {
             self.next_second = now + SECOND;
             self.seconds += 1;
@@ -231,6 +226,22 @@ impl MediaThread {
         }
         self.forward_news();
         self.net.flush();
+    }
+
+    /// Beats that are due. Those that a stall held up are made good, so that voices keep their time; not for ever.
+    fn beat_in_time(&mut self, now: Instant) {
+        for _ in 0..MAX_LATE_BEATS {
+            if now < self.next_tick {
+                return;
+            }
+            self.next_tick += TICK;
+            // What trips over one room's sound must not end the rooms of the whole thread.
+            let beat = catch_unwind(AssertUnwindSafe(|| self.beat(now)));
+            if beat.is_err() || !self.has_beat() {
+                break;
+            }
+        }
+        self.next_tick = self.next_tick.max(now);
     }
 
     fn obey_waiting(&mut self, now: Instant) {
