@@ -118,10 +118,10 @@ class EventFeed:
         """A number that nothing else in this engine has."""
         return next(self._handles)
 
-    def follow(self, peer: int, tap: int, *, told: Callable[[Event], None], heard: Callable[[], None]) -> None:
+    def follow(self, peer: int, tap: int, *, on_event: Callable[[Event], None], on_audio: Callable[[], None]) -> None:
         """Tells the events of a peer, and that its tap has audio, on the running event loop until `forget`."""
-        self._peers[peer] = told
-        self._taps[tap] = heard
+        self._peers[peer] = on_event
+        self._taps[tap] = on_audio
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._stop_reading()
@@ -144,10 +144,10 @@ class EventFeed:
         for event in self.engine.events():
             if event[0] == "taps":
                 for tap in event[1]:
-                    if (heard := self._taps.get(tap)) is not None:
-                        heard()
-            elif (told := self._peers.get(event[1])) is not None and event[0] in _OF_PEERS:
-                told(event)
+                    if (on_audio := self._taps.get(tap)) is not None:
+                        on_audio()
+            elif (on_event := self._peers.get(event[1])) is not None and event[0] in _OF_PEERS:
+                on_event(event)
 
 
 _feeds: dict[tuple[tuple[str, ...], range | None, str, bool], EventFeed] = {}

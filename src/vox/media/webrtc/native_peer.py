@@ -147,7 +147,7 @@ class NativePeer:
         feed = self._feed = feed_of(self._options)
         engine = feed.engine
         self._room, self._peer, self._track, self._tap, self._voice = (feed.handle() for _ in range(5))
-        feed.follow(self._peer, self._tap, told=self._told, heard=self._heard)
+        feed.follow(self._peer, self._tap, on_event=self._on_event, on_audio=self._heard)
         engine.open_room(self._room)
         engine.open_peer(self._room, self._peer, "both")
         return feed
@@ -173,7 +173,7 @@ class NativePeer:
                 self.last_packet_at = self._clock.now()
                 self._listener.audio(pcm)
 
-    def _told(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         match event:
             case ("connected", _):
                 self._change("connected")
