@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -278,8 +278,16 @@ impl Engine {
 
     /// Opens a peer connection.
     pub fn open_peer(&self, room: u64, peer: u64, role: Role) -> Outcome<()> {
-        let thread = self.registry().open_peer(room, peer)?;
-        self.tell(thread, Command::OpenPeer { room, peer, role })
+        let (thread, traffic) = self.registry().open_peer(room, peer)?;
+        self.tell(
+            thread,
+            Command::OpenPeer {
+                room,
+                peer,
+                role,
+                traffic,
+            },
+        )
     }
 
     /// Answers a client's offer.
@@ -340,8 +348,9 @@ impl Engine {
 
     /// Bytes of media, without headers, that came from a peer and went to it.
     pub fn peer_stats(&self, peer: u64) -> Outcome<(u64, u64)> {
-        let (_, thread) = self.registry().peer(peer)?;
-        self.ask(thread, |reply| Command::PeerStats { peer, reply })
+        let traffic = self.registry().traffic(peer)?;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Ok((read(&traffic.received), read(&traffic.sent)))
     }
 
     fn to_peer(&self, peer: u64, command: Command) -> Outcome<()> {

@@ -136,6 +136,7 @@ fn stream_for(peer: &mut Peer, outlet: &mut Outlet, index: usize, track: &Track)
     match section.stream {
         // The section has a new SSRC; under its key and the old one nothing is sent any more.
         Some(stream) => {
+            outlet.retired += outlet.streams[stream].octets();
             outlet.streams[stream] = made;
             outlet.carried[stream] = Carried::default();
         }

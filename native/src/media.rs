@@ -1,5 +1,6 @@
 //! The way of a packet: in from its publisher, judged once, and out to each listener through our own egress.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use str0m::format::Codec as NetCodec;
@@ -24,7 +25,8 @@ impl MediaThread {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        peer.bytes_in += packet.payload.len() as u64;
+        let size = packet.payload.len() as u64;
+        peer.traffic.received.fetch_add(size, Ordering::Relaxed);
         let header = &packet.header;
         let index = *packet.seq_no;
         let Some((slot, rid)) = peer.track_of(header.ssrc) else {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use vox_voices::{TapReader, VoiceWriter};
 
 use crate::negotiation::MAX_SUBSCRIPTIONS;
+use crate::peer::Traffic;
 
 /// Peers of one room, tracks of one room: bounds that a caller of ours does not come near.
 const MAX_IN_ROOM: usize = 20_000;
@@ -38,6 +39,7 @@ pub struct RoomEntry {
 struct PeerEntry {
     room: u64,
     subscriptions: Vec<u64>,
+    traffic: Arc<Traffic>,
 }
 
 /// All handles of an engine.
@@ -116,7 +118,7 @@ impl Registry {
     }
 
     /// Notes a peer; its thread.
-    pub fn open_peer(&mut self, room: u64, peer: u64) -> Result<usize, Refused> {
+    pub fn open_peer(&mut self, room: u64, peer: u64) -> Result<(usize, Arc<Traffic>), Refused> {
         if self.peers.contains_key(&peer) {
             return Err(format!("peer {peer} is open already"));
         }
@@ -128,16 +130,24 @@ impl Registry {
             return Err(format!("more than {MAX_IN_ROOM} peers in room {room}"));
         }
         entry.peers.push(peer);
+        let traffic = Arc::<Traffic>::default();
         let subscriptions = Vec::new();
         self.peers.insert(
             peer,
             PeerEntry {
                 room,
                 subscriptions,
+                traffic: Arc::clone(&traffic),
             },
         );
         self.members[entry.thread] += 1;
-        Ok(entry.thread)
+        Ok((entry.thread, traffic))
+    }
+
+    /// The media of a peer.
+    pub fn traffic(&self, peer: u64) -> Result<Arc<Traffic>, Refused> {
+        let entry = self.peers.get(&peer).ok_or_else(|| unknown("peer", peer))?;
+        Ok(Arc::clone(&entry.traffic))
     }
 
     /// The room and thread of a peer.

@@ -226,6 +226,8 @@ pub struct Outlet {
     pub carried: Vec<Carried>,
     /// News of this wake, by their places in the list, and the streams that they go to.
     pub news: Vec<(u32, u16)>,
+    /// Bytes of media that went out on streams that are no more.
+    pub retired: u64,
     /// What it can take of video.
     pub bandwidth: Bandwidth,
     /// Bytes of video that it was sent, when they were last looked at.
