@@ -133,6 +133,11 @@ class PlayedClient:
         return any(one.WhichOneof("message") == "join" for one in self.socket.messages)
 
     @property
+    def is_here(self) -> bool:
+        """Whether the relay still has this very session."""
+        return self.socket.is_open and self.session.is_open
+
+    @property
     def sid(self) -> str:
         return self.first("join").participant.sid
 
@@ -218,7 +223,7 @@ class PlayedClient:
 
     def answer_all(self) -> None:
         """Answers offers until there are none."""
-        while self.peer.is_offering:
+        while not self.participant.is_single and self.peer.is_offering:
             self.answer()
 
     def receives(self) -> set[str]:
