@@ -14,9 +14,9 @@ use crate::codecs;
 use crate::peer::Peer;
 use crate::sdp::{self, Carries, Kind};
 
-/// Sections that stood idle in two offers, of which pion's clients cannot hear any more: that many are left lying
-/// before they are used again.
-const MAX_TIRED: usize = 64;
+/// Sections that stood inactive in an offer: that many are left lying before they are used again. LiveKit's Python client
+/// does not notice a track on a section that it has seen inactive, and pion's receivers hear nothing more on some.
+const MAX_IDLE: usize = 64;
 /// How long a connected client gets to make ready for what was just agreed on.
 const READY: Duration = Duration::from_millis(150);
 /// Tracks that one peer may be subscribed to.
@@ -56,7 +56,7 @@ pub struct Section {
     /// Its stream among those of the outlet, once it is known.
     pub stream: Option<usize>,
     used: bool,
-    idle: u8,
+    idle: bool,
 }
 
 impl Section {
@@ -278,7 +278,7 @@ impl Peer {
                     from: None,
                     stream: None,
                     used: false,
-                    idle: 0,
+                    idle: false,
                 });
                 self.negotiation.sections.len() - 1
             });
@@ -325,13 +325,13 @@ impl Peer {
             api.set_direction(section.mid, Direction::Inactive);
         }
         let mut new: Vec<(Mid, Kind, u64)> = Vec::new();
-        let tired = negotiation.sections.iter().filter(|s| s.idle >= 2).count() >= MAX_TIRED;
+        let are_reused = negotiation.sections.iter().filter(|s| s.idle).count() >= MAX_IDLE;
         for subscription in &mut negotiation.subscriptions {
             if subscription.section.is_some() || subscription.refused {
                 continue;
             }
             let reused = negotiation.sections.iter().position(|s| {
-                s.track.is_none() && s.kind == subscription.kind && (s.idle < 2 || tired)
+                s.track.is_none() && s.kind == subscription.kind && (!s.idle || are_reused)
             });
             if let Some(index) = reused {
                 let section = &mut negotiation.sections[index];
@@ -366,10 +366,7 @@ impl Peer {
         let (offer, pending) = offered?;
         let negotiation = &mut self.negotiation;
         for section in &mut negotiation.sections {
-            section.idle = match section.track {
-                Some(_) => 0,
-                None => section.idle.saturating_add(1),
-            };
+            section.idle = section.track.is_none();
         }
         let names = |mid: &str| match new.iter().find(|(name, _, _)| **name == *mid) {
             Some((_, _, track)) => {
@@ -428,7 +425,7 @@ impl Peer {
                 from: None,
                 stream: None,
                 used: false,
-                idle: 0,
+                idle: false,
             });
         }
         for index in 0..self.negotiation.sections.len() {
