@@ -144,7 +144,8 @@ class DirectoryLink:
                 self._metrics.counter(HEARTBEATS, "failed").inc()
                 if failures == 1:
                     _log.warning("the directory does not take this relay", code=error.code, error=_short(error))
-                await asyncio.sleep(min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S, self._interval_s))
+                grown_s = FIRST_RETRY_S * 2 ** min(failures - 1, 10)  # bounded: a float has no power of 1,024
+                await asyncio.sleep(min(grown_s, LONGEST_RETRY_S, self._interval_s))
                 continue
             if failures:
                 _log.info("the directory answers again", failed=failures)

@@ -229,4 +229,4 @@ def body_token(key: RoomKey, body: bytes, now: float) -> str:
 
 def pause_after(attempt: int) -> float:
     """Seconds after a failed attempt, without chance: each pause is twice the one before, up to a minute."""
-    return min(FIRST_PAUSE_S * 2 ** (attempt - 1), LONGEST_PAUSE_S)
+    return min(FIRST_PAUSE_S * 2 ** min(attempt - 1, 10), LONGEST_PAUSE_S)
