@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
 import ssl
 import subprocess
 from collections.abc import AsyncGenerator
@@ -15,6 +14,7 @@ from livekit.protocol import rtc
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.agents import VOX, RunningAgent
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import time_limit
 from vox.relay.opening import is_engine_installed
@@ -22,12 +22,6 @@ from vox.runtime.clock import SystemClock
 from vox.security.room_tokens import RoomClaims, RoomKey, VideoGrant, sign_room_token
 
 KEY = RoomKey("APIkey", "0123456789abcdef0123456789abcdef")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def token(room: str, identity: str) -> str:

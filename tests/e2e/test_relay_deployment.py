@@ -13,7 +13,8 @@ import yaml
 
 from tests.e2e.certificates import certificate
 from tests.e2e.programs import caddy, nginx
-from tests.e2e.relays import free_port, member, relay_process
+from tests.e2e.relays import member, relay_process
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import WAIT_S
 
