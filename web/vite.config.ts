@@ -1,3 +1,5 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 
@@ -8,28 +10,21 @@ const compressible = /\.(html|js|css|svg|json|webmanifest)$/
 
 /** Writes a .br and a .gz beside each file, so that the server compresses nothing while it serves. */
 function precompressed(): Plugin {
-    return {
-        name: 'precompressed',
-        apply: 'build',
-        enforce: 'post',
-        async generateBundle(_options, bundle) {
-            for (const [name, output] of Object.entries(bundle)) {
-                if (!compressible.test(name)) continue
-                const source = Buffer.from(output.type === 'chunk' ? output.code : output.source)
-                const best = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }
-                this.emitFile({
-                    type: 'asset',
-                    fileName: `${name}.br`,
-                    source: await promisify(brotliCompress)(source, best),
-                })
-                this.emitFile({
-                    type: 'asset',
-                    fileName: `${name}.gz`,
-                    source: await promisify(gzip)(source, { level: 9 }),
-                })
-            }
-        },
-    }
+  return {
+    name: 'precompressed',
+    apply: 'build',
+    async writeBundle({ dir }) {
+      if (dir === undefined) return
+      for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || !compressible.test(entry.name)) continue
+        const path = join(entry.parentPath, entry.name)
+        const source = await readFile(path)
+        const best = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }
+        await writeFile(`${path}.br`, await promisify(brotliCompress)(source, best))
+        await writeFile(`${path}.gz`, await promisify(gzip)(source, { level: 9 }))
+      }
+    },
+  }
 }
 
 export default defineConfig({

@@ -20,6 +20,7 @@ from vox.chat.api.request_metrics import RequestMetrics
 from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.chat.context import Parts
 from vox.chat.errors import refuse
+from vox.chat.features.client.routes import DEFAULT_GATEWAY
 from vox.chat.features.routes import all_routes
 from vox.chat.replication.cluster import with_redis
 from vox.chat.server import ChatServer
@@ -105,7 +106,13 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             return Reply(200, chat.metrics.render(), {"content-type": CONTENT_TYPE})
 
         settings = chat.settings
-        pages = ClientPages([settings.gateway_url, settings.agent_url, settings.media_url])
+        pages = ClientPages(
+            [
+                *([] if settings.gateway_url == DEFAULT_GATEWAY else [settings.gateway_url]),
+                settings.agent_url,
+                settings.media_url,
+            ]
+        )
 
         async def client_file(call: AnyCall) -> Response:
             """A file of the web client."""

@@ -42,7 +42,6 @@ class ClientPages:
         self._folder = folder
         self._headers = {
             "content-security-policy": policy(connect),
-            "x-content-type-options": "nosniff",
             "referrer-policy": "no-referrer",
             "cross-origin-opener-policy": "same-origin",
             "permissions-policy": "camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=()",
