@@ -1,5 +1,5 @@
 /** A stand-in without a worker: the login is stored, layout and newest page come over REST, and sending waits for the answer. */
-import { Http } from '../api/http'
+import { Http, type RequestOptions } from '../api/http'
 import type { Id } from '../core/ids'
 import type { Layout, Mark, Member, Role } from '../store/entities'
 import type { Connection, Login, Message, Pending, Place, PlaceView, Row, Sync, SyncClient } from './contract'
@@ -92,6 +92,12 @@ class StandIn implements SyncClient {
 
     open(place: Place): PlaceView {
         return new View(place, this.http, this.people)
+    }
+
+    async request<T>(path: string, options: RequestOptions = {}): Promise<T> {
+        const answer = await this.http.request<T>(path, options)
+        if (options.method) void this.load()
+        return answer
     }
 
     async logOut(): Promise<void> {

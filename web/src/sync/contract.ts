@@ -2,6 +2,7 @@
  * What screens see of the synchronised state. `client.svelte.ts` implements it with runes, so that every property here is a
  * signal: reading it in a component subscribes to it. Screens import nothing else of `sync`.
  */
+import type { RequestOptions } from '../api/http'
 import type { Id } from '../core/ids'
 import type { Layout, Mark, Member, Role } from '../store/entities'
 
@@ -102,6 +103,8 @@ export interface SyncClient {
     member(id: Id): Member | null
     mark(place: Place): Mark | null
     open(place: Place): PlaceView
+    /** A request to REST with this login, for what is not synchronised. Throws `ApiError`. */
+    request<T>(path: string, options?: RequestOptions): Promise<T>
     /** Ends the login here and at the server, and deletes what was stored. */
     logOut(): Promise<void>
     close(): void
