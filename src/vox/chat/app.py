@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from vox.chat.api.access import PUBLIC, Access
@@ -19,6 +20,7 @@ from vox.chat.api.request_metrics import RequestMetrics
 from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.chat.context import Parts
 from vox.chat.errors import refuse
+from vox.chat.features.client.routes import DEFAULT_GATEWAY
 from vox.chat.features.routes import all_routes
 from vox.chat.replication.cluster import with_redis
 from vox.chat.server import ChatServer
@@ -33,6 +35,7 @@ from vox.runtime.health import Checks
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import configure, get_logger, take_over_uvicorn
 from vox.runtime.metrics import CONTENT_TYPE, Metrics
+from vox.runtime.pages import PATHS, ClientPages
 
 JSON = {"content-type": "application/json"}
 READY_TIMEOUT_S = 5.0
@@ -102,16 +105,36 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             self.server.hub.measure()
             return Reply(200, chat.metrics.render(), {"content-type": CONTENT_TYPE})
 
-        async def root(call: AnyCall) -> Reply:
-            """The page for browsers; nothing for all others."""
+        settings = chat.settings
+        pages = ClientPages(
+            [
+                *([] if settings.gateway_url == DEFAULT_GATEWAY else [settings.gateway_url]),
+                settings.agent_url,
+                settings.media_url,
+            ]
+        )
+
+        async def client_file(call: AnyCall) -> Response:
+            """A file of the web client."""
+            path: str = call.scope["path"]
+            file = pages.file(path.removeprefix("/"), call.header(b"accept-encoding"))
+            if file is None or call.scope["method"] not in {"GET", "HEAD"}:
+                raise refuse("UNKNOWN", "Not Found")
+            return file
+
+        async def root(call: AnyCall) -> Reply | Response:
+            """The web client for browsers, or what to do where it is not built; nothing for all others."""
             if call.scope["method"] not in {"GET", "HEAD"} or not wants_page(call.header(b"accept").encode()):
                 raise refuse("UNKNOWN", "Not Found")
+            if (client := pages.index(call.header(b"accept-encoding"))) is not None:
+                return client
             host = call.header(b"host") or f"127.0.0.1:{chat.settings.http_port}"
             address = f"{call.scope['scheme']}://{host}"
             page = landing_page(chat.config.get("server_name"), chat.settings.registration, address)
             return Reply(200, page, HEADERS)
 
-        table.any("/", access=PUBLIC, label="", is_documented=False)(root)
+        for path, endpoint in (("/", root), *((path, client_file) for path in PATHS)):
+            table.any(path, access=PUBLIC, category=None, label="", is_documented=False)(endpoint)
         table.any("/health", **bare)(health)
         table.any("/ready", **bare)(ready_endpoint(probe, self._probe_reply))
         if chat.settings.expose_metrics:

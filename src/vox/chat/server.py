@@ -290,4 +290,5 @@ class ChatServer:
         """Shows the setup token where no one could become administrator otherwise; to the terminal, not to the log."""
         token = self.context.database.run_sync(issue_setup_token)
         if token is not None:
-            sys.stderr.write(f"\n  Set-up token for the first administrator, once: {token}\n\n")
+            sys.stderr.write(f"\n  Set-up token for the first administrator, once: {token}\n")
+            sys.stderr.write(f"  In the web client: http://127.0.0.1:{self.settings.http_port}/#/setup/{token}\n\n")

@@ -156,6 +156,8 @@ def banner(
     if (talk := addresses.get("agent")) is not None:
         stream = f"{talk.replace('http', 'ws', 1)}/telephony/ws"
         lines[1] += " " + TALK.format(address=talk, stream=stream, vox=sys.argv[0]).rstrip()
+    if (chat := addresses.get("chat")) is not None:
+        lines.append(f"  Your community is at {chat}/ and is set up there.")
     lines += [f"  {part.name:<10} {found.address:<24} {part.shows}" for part, found in running]
     lines += [f"  {note}" for note in notes]
     if models:
@@ -323,7 +325,7 @@ def _chat(choices: Choices) -> Plan:
 PARTS = (
     Part("agent", "talk page, phone calls", _agent),
     Part("relay", "voice rooms, for people, agents and callers", plan_relay),
-    Part("chat", "a community: REST and gateway, /docs", _chat),
+    Part("chat", "a community in the browser; REST and gateway, /docs", _chat),
     Part("directory", "relays on a map", _directory),
 )
 

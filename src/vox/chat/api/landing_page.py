@@ -44,7 +44,8 @@ def landing_page(server_name: str, registration: str, address: str) -> bytes:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{name}</title><style>{PAGE_STYLE}pre{{overflow-x:auto}}</style><h1>{name}</h1>"
-        "<p>This is the chat server of a Vox community: an API for clients and bots. It has no web client of its own.</p>"
+        "<p>This is the chat server of a Vox community: an API for clients and bots. Its web client is not built here: type "
+        "<code>make web</code> in the folder of Vox on this machine, then load this page again.</p>"
         '<ul><li><a href="/docs">All routes</a></li><li><a href="/openapi.json">OpenAPI document</a></li>'
         "<li>Events: a WebSocket at <code>/gateway</code></li>"
         '<li>Probes: <a href="/health">/health</a> and <a href="/ready">/ready</a></li></ul>'

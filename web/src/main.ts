@@ -1,0 +1,12 @@
+/** Composition: which server, which login, which screen. Everything else is loaded when it is needed. */
+import './ui/base.css'
+
+import { mount } from 'svelte'
+
+import App from './screens/App.svelte'
+import { storedTheme, useTheme } from './ui/theme'
+
+const target = document.getElementById('app')
+if (target === null) throw new Error('index.html has no #app')
+useTheme(storedTheme())
+mount(App, { target })

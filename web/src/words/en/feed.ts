@@ -1,0 +1,5 @@
+/** The words of a feed. */
+export const feed = {
+    composer: 'Message',
+    send: 'Send',
+}
