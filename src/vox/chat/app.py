@@ -133,9 +133,8 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             page = landing_page(chat.config.get("server_name"), chat.settings.registration, address)
             return Reply(200, page, HEADERS)
 
-        table.any("/", access=PUBLIC, label="", is_documented=False)(root)
-        for path in PATHS:
-            table.any(path, access=PUBLIC, label="", is_documented=False)(client_file)
+        for path, endpoint in (("/", root), *((path, client_file) for path in PATHS)):
+            table.any(path, access=PUBLIC, category=None, label="", is_documented=False)(endpoint)
         table.any("/health", **bare)(health)
         table.any("/ready", **bare)(ready_endpoint(probe, self._probe_reply))
         if chat.settings.expose_metrics:
