@@ -69,6 +69,12 @@ export const words = {
         home: 'To the first feed',
         theme: 'Appearance',
         themes: { system: 'As the system', light: 'Light', dark: 'Dark' },
+        invite: 'Invite people',
+        newFeed: 'New feed',
+        feedName: 'Name of the feed',
+        category: 'Category',
+        without: 'None',
+        create: 'Create',
         makeFeeds: 'Make the first ones',
     },
 }
