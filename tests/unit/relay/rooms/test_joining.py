@@ -8,6 +8,7 @@ from vox.relay.rooms.events import (
     RoomFinished,
     RoomStarted,
 )
+from vox.relay.rooms.room import BIG_ROOM
 
 
 def test_the_first_message_is_join_and_the_second_an_offer_with_data_channels():
@@ -188,3 +189,21 @@ def test_in_a_big_room_many_who_come_and_go_make_one_message():
     assert ann.sees("listener-0").state == models.ParticipantInfo.DISCONNECTED
     late[3].publish()
     assert ann.sees("late-3").tracks
+
+
+def test_in_a_big_room_a_late_word_of_who_left_comes_before_who_is_there_again():
+    relay = PlayedRelay()
+    ann = relay.join("ann")
+    for number in range(BIG_ROOM):
+        relay.join(f"listener-{number}")
+    old = relay.join("bob")
+    relay.pass_time(1)
+    ann.forget()
+    new = relay.join("bob")
+    new.publish()
+    relay.pass_time(1)
+    told = [one for update in ann.all("update") for one in update.participants if one.identity == "bob"]
+    assert {one.sid for one in told} == {old.sid, new.sid}
+    assert told[0].sid == old.sid
+    assert told[-1].sid == new.sid
+    assert all(one.sid == new.sid for one in told[1:])
