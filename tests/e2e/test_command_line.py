@@ -9,6 +9,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def test_the_phone_call_that_up_proposes_can_be_placed_as_it_stands(tmp_path: Pa
 
 def test_up_runs_all_parts_in_one_process_and_sigterm_ends_them(tmp_path: Path):
     with vox_up(tmp_path / "state") as (up, addresses, _):
-        assert set(addresses) == {"agent", "chat", "directory"}
+        assert set(addresses) == {"agent", "chat", "directory", *(["relay"] if find_spec("vox_native") else [])}
         assert httpx2.get(f"{addresses['agent']}/health").status_code == 200
         account = {"username": "alice", "password": "correct horse battery"}
         assert httpx2.post(f"{addresses['chat']}/api/v1/auth/register", json=account).status_code == 201

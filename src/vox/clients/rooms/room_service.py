@@ -88,9 +88,16 @@ class RoomService:
             raise
         return [_participant(one) for one in _objects(answer.get("participants"))]
 
-    async def remove_participant(self, room: str, identity: str) -> bool:
-        """Disconnects a participant; False where it was not there."""
-        return await self._try("RemoveParticipant", {"room": room, "identity": identity}, _admin(room))
+    async def remove_participant(self, room: str, identity: str, *, revokes_before_s: int) -> bool:
+        """Disconnects a participant; False where it was not there.
+
+        Args:
+            room: its name.
+            identity: of the participant.
+            revokes_before_s: tokens that were valid before this time (Unix seconds) do not let them in again.
+        """
+        body = {"room": room, "identity": identity, "revoke_token_ts": revokes_before_s}
+        return await self._try("RemoveParticipant", body, _admin(room))
 
     async def update_permission(self, room: str, identity: str, permission: Permission) -> bool:
         """Changes what a participant may do; what it publishes without permission ends. False where it was not there."""

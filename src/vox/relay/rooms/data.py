@@ -88,12 +88,15 @@ def deliver(
 
 def replay(room: Room, listener: Participant, received: Sequence[rtc.DataChannelReceiveState]) -> None:
     """Sends the reliable packets that a listener who has resumed says it lacks."""
-    for state in received:
-        sender = room.by_sid.get(state.publisher_sid)
+    last_by_sid = {
+        state.publisher_sid: state.last_seq for state in received
+    }  # once for each, however often they are named
+    for sid, last in last_by_sid.items():
+        sender = room.by_sid.get(sid)
         if sender is None:
             continue
         for kept in sender.replay:
-            if kept.sequence > state.last_seq and (not kept.to or listener.identity in kept.to):
+            if kept.sequence > last and (not kept.to or listener.identity in kept.to):
                 _queue(room, listener, RELIABLE, kept.payload)
     flush(room, listener)
 

@@ -86,6 +86,7 @@ def detach(participant: Participant, outbox: Outbox, now: float) -> None:
 def resume(room: Room, participant: Participant, outbox: Outbox, settings: JoinSettings) -> None:
     """The signalling is back on a new socket: everything is sent as it is now, and ICE starts afresh."""
     older, participant.outbox = participant.outbox, outbox
+    left = _left_meanwhile(room, participant)
     participant.detached_at = None
     if older is not None:
         older.end(None)
@@ -98,7 +99,7 @@ def resume(room: Room, participant: Participant, outbox: Outbox, settings: JoinS
             )
         )
     )
-    participant.send(update(participant.info, *room.left, *room.others(participant)))
+    participant.send(update(participant.info, *left, *room.others(participant)))
     participant.tell(rtc.SignalResponse(room_update=rtc.RoomUpdate(room=room.info)))
     speakers.repeat_speakers(room, participant)
     speakers.repeat_qualities(room, participant)
@@ -107,6 +108,22 @@ def resume(room: Room, participant: Participant, outbox: Outbox, settings: JoinS
     restart_ice(room.context, participant)
     if participant.is_single or participant.is_offer_due:
         want_negotiation(room.context, participant)
+
+
+def _left_meanwhile(room: Room, participant: Participant) -> list[models.ParticipantInfo]:
+    """Who left lately and has not come back in a way that a participant who resumes has seen.
+
+    Clients find participants by identity: the end of an earlier session would take away a present one, with tracks that are not
+    signalled again.
+    """
+    since = participant.detached_at
+    found: list[models.ParticipantInfo] = []
+    for info in room.left:
+        present = room.participants.get(info.identity)
+        is_new = since is not None and present is not participant and present is not None and present.joined_at >= since
+        if present is None or is_new:
+            found.append(info)
+    return found
 
 
 def leave(

@@ -1,6 +1,7 @@
 """Tracks from their announcement until they are gone: announced, found in an offer, live, muted, unpublished."""
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
 
 from livekit.protocol import models, rtc
 
@@ -14,9 +15,13 @@ from vox.relay.rooms.sdp_sections import Section, media_sections
 from vox.relay.rooms.subscriptions import end_track, report_quality, subscribe_all_to
 from vox.relay.rooms.tracks import Track, sid_prefix
 
+_Feature = TypeVar("_Feature")
 _AUDIO_SOURCES: Final = frozenset({models.TrackSource.MICROPHONE, models.TrackSource.SCREEN_SHARE_AUDIO})
 _VIDEO_SOURCES: Final = frozenset({models.TrackSource.CAMERA, models.TrackSource.SCREEN_SHARE})
 MOST_LAYERS: Final = 8
+MOST_FEATURES: Final = 16
+MAX_ANNOUNCEMENT_BYTES: Final = 16_384
+"""All of it goes to everyone in the room, with every change of the participant."""
 
 
 def may_publish(permission: models.ParticipantPermission, source: "models.TrackSource") -> bool:
@@ -44,6 +49,7 @@ def announce_track(room: Room, publisher: Participant, request: rtc.AddTrackRequ
         or request.type not in {models.TrackType.AUDIO, models.TrackType.VIDEO}
         or request.source in (_VIDEO_SOURCES if request.type == models.TrackType.AUDIO else _AUDIO_SOURCES)
         or any(len(text) > limits.name_bytes for text in texts)
+        or request.ByteSize() > MAX_ANNOUNCEMENT_BYTES
         or len(request.layers) > MOST_LAYERS
         or len(request.simulcast_codecs) > MOST_LAYERS
     ):
@@ -201,6 +207,11 @@ def _go_live(room: Room, publisher: Participant, track: Track) -> None:
     room.context.emit(TrackPublished(room.info, snapshot(publisher.info), _copy(track.info)))
 
 
+def features(named: Iterable[_Feature]) -> list[_Feature]:
+    """Each feature once, and no more than clients have; a list of any length would go to everyone."""
+    return list(dict.fromkeys(named))[:MOST_FEATURES]
+
+
 def _info(room: Room, request: rtc.AddTrackRequest) -> models.TrackInfo:
     info = models.TrackInfo(
         sid=room.context.new_id(sid_prefix(request.source, request.type)),
@@ -217,9 +228,9 @@ def _info(room: Room, request: rtc.AddTrackRequest) -> models.TrackInfo:
         stream=request.stream,
         layers=request.layers,
         simulcast=len(request.layers) > 1,
-        audio_features=request.audio_features,
+        audio_features=features(request.audio_features),
         backup_codec_policy=request.backup_codec_policy,
-        packet_trailer_features=request.packet_trailer_features,
+        packet_trailer_features=features(request.packet_trailer_features),
     )
     for codec in request.simulcast_codecs:
         mime = codec.codec if "/" in codec.codec or not codec.codec else f"video/{codec.codec}"

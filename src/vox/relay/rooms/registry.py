@@ -25,6 +25,8 @@ from vox.runtime.clock import Clock, new_id
 from vox.security.room_tokens import RoomClaims
 
 LOOK_S: Final = 1.0
+MOST_REVOCATIONS: Final = 10_000
+"""Identities whose older tokens let no one in; beyond it the oldest are forgotten."""
 RPC_VERSION: Final = 1
 
 
@@ -60,6 +62,7 @@ class Rooms:
         self.media = MediaEvents()
         self._sign = sign
         self._rooms: dict[str, Room] = {}
+        self._revoked: dict[tuple[str, str], int] = {}
         self._looked_at = clock.now()
         self._is_draining = False
 
@@ -139,12 +142,25 @@ class Rooms:
         *,
         reason: "models.DisconnectReason" = models.DisconnectReason.PARTICIPANT_REMOVED,
     ) -> None:
-        """Disconnects a participant.
+        """Disconnects a participant, who may come back with the same token.
 
         Raises:
             UsageError: room_not_found or participant_not_found.
         """
         membership.leave(*self.find(room, identity), reason)
+
+    def revoke_tokens(self, room: str, identity: str, before_s: int) -> None:
+        """Lets no one into a room as this identity whose token began before that time, whether they are in it now or not.
+
+        Args:
+            room: its name.
+            identity: of the participant.
+            before_s: seconds since 1970.
+        """
+        before_s = max(before_s, self._revoked.pop((room, identity), 0))
+        while len(self._revoked) >= MOST_REVOCATIONS:
+            del self._revoked[next(iter(self._revoked))]
+        self._revoked[room, identity] = before_s
 
     def mute_track(self, room: str, identity: str, track_sid: str, muted: bool) -> models.TrackInfo:
         """Mutes a track where it arrives and asks its publisher to do so.
@@ -323,7 +339,8 @@ class Rooms:
         """Lets the holder of a checked token in.
 
         Raises:
-            UsageError: relay_draining, relay_full, room_full, rooms_full, room_not_found, name_invalid or metadata_too_large.
+            UsageError: join_denied, relay_draining, relay_full, room_full, rooms_full, room_not_found, name_invalid or
+                metadata_too_large.
         """
         room = self.check_join(claims)
         if room is None:
@@ -337,8 +354,11 @@ class Rooms:
         """Finds the room of a token; None where joining makes it.
 
         Raises:
-            UsageError: relay_draining, relay_full, name_invalid or room_not_found.
+            UsageError: join_denied, relay_draining, relay_full, name_invalid or room_not_found.
         """
+        revoked_before = self._revoked.get((claims.video.room, claims.sub))
+        if revoked_before is not None and (claims.nbf or claims.iat or 0) < revoked_before:
+            raise UsageError("The token has been revoked: its holder was removed from the room.", code="join_denied")
         if self._is_draining:
             raise UsageError("The relay takes no new participants.", code="relay_draining", retryable=True)
         room = self._rooms.get(claims.video.room)

@@ -95,14 +95,17 @@ class Room:
     def announce(self, participant: Participant, *, is_urgent: bool = True) -> None:
         """Has to follow every change of a participant: tells everyone, and themselves at once.
 
-        In a big room others may learn a little later of what is not urgent, of many participants by one message.
+        In a big room others may learn a little later of what is not urgent, of many participants by one message. What they have still
+        to learn of an earlier session of the same identity goes ahead of what is urgent: later, it would take the present one away.
         """
         participant.changed()
         if participant.is_hidden:
+            self.due.pop(participant.sid, None)
             participant.send(update(participant.info))
         elif is_urgent or len(self.participants) < BIG_ROOM:
             self.due.pop(participant.sid, None)
-            self.send(update(participant.info))
+            earlier = [sid for sid, one in self.due.items() if one.identity == participant.identity]
+            self.send(update(*(self.due.pop(sid) for sid in earlier), participant.info))
         else:
             self.due[participant.sid] = participant.info
             participant.send(update(participant.info))

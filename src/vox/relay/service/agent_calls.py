@@ -74,8 +74,7 @@ class AgentCalls:
             return
         if not isinstance(event, DispatchCreated):
             self._pending.discard(dispatch.id)
-            with suppress(VoxError):  # the room is gone, or the agent never came
-                self._rooms.remove(dispatch.room, identity(dispatch))
+            self._take_out(dispatch)
             return
         try:
             self._waiting.put_nowait(dispatch)
@@ -104,6 +103,8 @@ class AgentCalls:
                 error, is_final = await self._ask(dispatch)
                 if not error:
                     self._count("joined")
+                    if dispatch.id not in self._pending:  # deleted while the agent was on its way
+                        self._take_out(dispatch)
                     break
                 if pause_s is None or is_final:
                     self._pending.discard(dispatch.id)
@@ -111,6 +112,10 @@ class AgentCalls:
                     self._count("failed")
                     break
                 await asyncio.sleep(pause_s)
+
+    def _take_out(self, dispatch: AgentDispatch) -> None:
+        with suppress(VoxError):  # the room is gone, or the agent is not there
+            self._rooms.remove(dispatch.room, identity(dispatch))
 
     async def _ask(self, dispatch: AgentDispatch) -> tuple[str, bool]:
         """What went wrong, empty where the agent comes; and whether asking again is useless."""

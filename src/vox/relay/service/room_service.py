@@ -148,8 +148,10 @@ class RoomService:
         return self._rooms.participant(request.room, request.identity)
 
     async def remove(self, request: room.RoomParticipantIdentity, claims: RoomClaims) -> room.RemoveParticipantResponse:
-        """Disconnects a participant."""
+        """Disconnects a participant; tokens of theirs that are older than the time that is named let them in no more."""
         need_admin(claims, request.room)
+        if request.revoke_token_ts > 0:
+            self._rooms.revoke_tokens(request.room, request.identity, request.revoke_token_ts)
         self._rooms.remove(request.room, request.identity)
         return room.RemoveParticipantResponse()
 

@@ -15,6 +15,8 @@ from vox.relay.rooms.participant import JoinSettings
 MAX_JOIN_BYTES: Final = 1_000_000
 """Of a join request when it is unpacked."""
 MOST_TRACKS: Final = 32
+MAX_CLIENT_BYTES: Final = 4_096
+"""Of what a client says that it is: a part of it goes to everyone in the room."""
 _SDKS: Final = {
     "js": models.ClientInfo.JS,
     "swift": models.ClientInfo.SWIFT,
@@ -89,6 +91,8 @@ def arrival_v1(text: str, ice_servers: Sequence[rtc.ICEServer]) -> Arrival:
         raise UsageError("The parameter join_request cannot be read.", code="join_request_invalid") from None
     if len(request.add_track_requests) > MOST_TRACKS:
         raise UsageError(f"A join request may announce {MOST_TRACKS} tracks.", code="join_request_invalid")
+    if request.client_info.ByteSize() > MAX_CLIENT_BYTES:
+        raise UsageError(f"A client may describe itself in {MAX_CLIENT_BYTES} bytes.", code="join_request_invalid")
     connection = request.connection_settings
     settings = JoinSettings(
         is_single=True,

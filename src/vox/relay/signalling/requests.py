@@ -178,7 +178,7 @@ class Requests:
             self._refuse(UsageError("There is no such track.", code="track_not_found"), update_audio_track=request)
             return
         del track.info.audio_features[:]
-        track.info.audio_features.extend(request.features)
+        track.info.audio_features.extend(publishing.features(request.features))
         self._room.announce(self._participant)
 
     def _update_video_track(self, request: rtc.UpdateLocalVideoTrack) -> None:

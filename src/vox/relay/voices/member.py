@@ -7,6 +7,7 @@ what it hears comes from taps, so nothing of it is encrypted or packed on the wa
 from collections.abc import Callable
 from typing import Final, assert_never
 
+import msgspec
 from livekit.protocol import models, rtc
 
 from vox.errors import UsageError
@@ -25,6 +26,8 @@ from vox.security.room_tokens import RoomClaims
 KINDS: Final = frozenset({"agent", "sip", "ingress", "egress"})
 """Kinds of participants who may be in a room without a connection of their own."""
 _SETTINGS: Final = JoinSettings(auto_subscribe=False)
+_JOINED_ATTRIBUTES_BYTES: Final = wire.MAX_MESSAGE_BYTES // 4
+"""Of all members' attributes in the first message; the rest is for names and tracks of as many members as it may list."""
 _KIND_NAMES: Final[dict[int, wire.MemberKind]] = {
     models.ParticipantInfo.STANDARD: "standard",
     models.ParticipantInfo.INGRESS: "ingress",
@@ -89,7 +92,7 @@ class VoiceMember:
             participant.sid,
             self._track.sid if self._track is not None else "",
             room.state.metadata[: wire.MAX_PAYLOAD_BYTES],
-            [member for _, member in self._members.values()][: wire.MAX_MEMBERS],
+            _within([member for _, member in self._members.values()][: wire.MAX_MEMBERS]),
         )
 
     def take(self, message: wire.ClientMessage) -> None:
@@ -368,5 +371,19 @@ def _member(info: models.ParticipantInfo) -> wire.Member:
         microphone is not None and not microphone.muted,
         microphone is not None and microphone.encryption != models.Encryption.NONE,
         microphone.sid if microphone is not None else "",
-        {key: value for key, value in list(info.attributes.items())[: wire.MAX_ATTRIBUTES] if len(value) <= 4_096},  # noqa: PLR2004  the codec's bound
+        {
+            key: value
+            for key, value in list(info.attributes.items())[: wire.MAX_ATTRIBUTES]
+            if len(key) <= 256 and len(value) <= 4_096  # noqa: PLR2004  the codec's bounds
+        },
     )
+
+
+def _within(members: list[wire.Member]) -> list[wire.Member]:
+    """The members, from some point on without attributes: all of them have to fit into the first message."""
+    left = _JOINED_ATTRIBUTES_BYTES
+    found: list[wire.Member] = []
+    for member in members:
+        left -= len(msgspec.json.encode(member.attributes))
+        found.append(member if left >= 0 else msgspec.structs.replace(member, attributes={}))
+    return found

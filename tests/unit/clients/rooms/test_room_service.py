@@ -73,7 +73,7 @@ async def test_each_call_has_just_the_grant_that_it_needs():
     await service.create_room("vox-1", empty_timeout_s=30)
     await service.list_rooms(["vox-1"])
     await service.delete_room("vox-1")
-    await service.remove_participant("vox-1", "user-1")
+    await service.remove_participant("vox-1", "user-1", revokes_before_s=1_700_000_000)
     await service.update_permission("vox-1", "user-1", Permission(can_publish=False, sources=frozenset({"camera"})))
     await service.mute_track("vox-1", "user-1", "TR_1", muted=True)
     for url, _, grant in server.asked:
@@ -96,7 +96,7 @@ async def test_each_call_has_just_the_grant_that_it_needs():
 async def test_what_is_not_there_is_no_failure():
     server = Server({"code": "not_found", "msg": "no"}, 404)
     assert await server.service.list_participants("vox-1") == []
-    assert not await server.service.remove_participant("vox-1", "user-1")
+    assert not await server.service.remove_participant("vox-1", "user-1", revokes_before_s=1_700_000_000)
     assert not await server.service.delete_room("vox-1")
     assert not await server.service.update_permission("vox-1", "user-1", Permission())
     assert not await server.service.mute_track("vox-1", "user-1", "TR", muted=False)
@@ -158,3 +158,11 @@ def test_addresses():
     assert http_address("ws://h:1/") == "http://h:1"
     assert http_address("wss://h") == "https://h"
     assert http_address("http://h/x") == "http://h/x"
+
+
+async def test_who_is_removed_is_not_let_in_again_by_the_token_of_before():
+    server = Server()
+    assert await server.service.remove_participant("vox-1", "user-1", revokes_before_s=1_700_000_000)
+    [(url, body, _)] = server.asked
+    assert url.endswith("/RemoveParticipant")
+    assert body == {"room": "vox-1", "identity": "user-1", "revoke_token_ts": 1_700_000_000}

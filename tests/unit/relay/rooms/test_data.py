@@ -200,3 +200,15 @@ async def test_a_call_fails_with_the_participants_own_error():
         await call
     assert caught.value.code == "rpc_failed"
     assert not relay.rooms.find_room("room").replies
+
+
+def test_a_sender_named_again_and_again_is_replayed_once():
+    relay = PlayedRelay()
+    ann, bob = relay.join("ann"), relay.join("bob")
+    for sequence in (1, 2, 3):
+        ann.data(user(str(sequence).encode(), sequence=sequence))
+    bob.resume()
+    bob.peer.received.clear()
+    states = [rtc.DataChannelReceiveState(publisher_sid=ann.sid, last_seq=1)] * 100
+    bob.ask(sync_state=rtc.SyncState(datachannel_receive_states=states))
+    assert [one.user.payload for one in bob.packets()] == [b"2", b"3"]

@@ -1,4 +1,4 @@
-from livekit.protocol import models, rtc
+from livekit.protocol import models, room, rtc
 
 from tests.fakes.relay_client import PlayedRelay
 from vox.relay.rooms.events import (
@@ -8,6 +8,9 @@ from vox.relay.rooms.events import (
     RoomFinished,
     RoomStarted,
 )
+from vox.relay.rooms.room import BIG_ROOM
+from vox.relay.service.room_service import RoomService
+from vox.security.room_tokens import RoomClaims, VideoGrant
 
 
 def test_the_first_message_is_join_and_the_second_an_offer_with_data_channels():
@@ -188,3 +191,46 @@ def test_in_a_big_room_many_who_come_and_go_make_one_message():
     assert ann.sees("listener-0").state == models.ParticipantInfo.DISCONNECTED
     late[3].publish()
     assert ann.sees("late-3").tracks
+
+
+def test_in_a_big_room_a_late_word_of_who_left_comes_before_who_is_there_again():
+    relay = PlayedRelay()
+    ann = relay.join("ann")
+    for number in range(BIG_ROOM):
+        relay.join(f"listener-{number}")
+    old = relay.join("bob")
+    relay.pass_time(1)
+    ann.forget()
+    new = relay.join("bob")
+    new.publish()
+    relay.pass_time(1)
+    told = [one for update in ann.all("update") for one in update.participants if one.identity == "bob"]
+    assert {one.sid for one in told} == {old.sid, new.sid}
+    assert told[0].sid == old.sid
+    assert told[-1].sid == new.sid
+    assert all(one.sid == new.sid for one in told[1:])
+
+
+def test_a_token_from_before_a_removal_lets_no_one_in_again():
+    relay = PlayedRelay()
+    now = relay.clock.unix_s()
+    relay.join("ann", nbf=now - 5)
+    relay.rooms.revoke_tokens("room", "ann", now)
+    relay.rooms.remove("room", "ann")
+    assert not relay.join("ann", nbf=now - 5).is_in
+    assert not relay.join("ann").is_in
+    assert relay.refused == ["join_denied", "join_denied"]
+    assert relay.join("ann", nbf=now).is_in
+    assert relay.join("ann", "other", nbf=now - 5).is_in
+    assert relay.join("bob", nbf=now - 5).is_in
+
+
+async def test_a_server_that_removes_someone_says_since_when_tokens_hold():
+    relay = PlayedRelay()
+    now = relay.clock.unix_s()
+    relay.join("ann", nbf=now - 5)
+    admin = RoomClaims(video=VideoGrant(room="room", room_admin=True))
+    who = room.RoomParticipantIdentity(room="room", identity="ann", revoke_token_ts=now)
+    await RoomService(relay.rooms).remove(who, admin)
+    assert not relay.join("ann", nbf=now - 5).is_in
+    assert relay.join("ann", nbf=now).is_in

@@ -20,10 +20,12 @@ class AgentServer:
     def __init__(self, *answers: int | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[dict[str, Any]] = []
+        self.delay_s = 0.0
 
     async def fetch(self, method: str, url: str, *, body: bytes, **_more: Any) -> FetchResult:
         assert (method, url) == ("POST", "http://agent.example/rooms/join")
         self.asked.append(msgspec.json.decode(body))
+        await asyncio.sleep(self.delay_s)
         answer = self.answers.pop(0) if self.answers else 200
         if isinstance(answer, Exception):
             raise answer
@@ -106,6 +108,19 @@ async def test_who_deletes_a_dispatch_takes_its_agent_out(virtual_loop: None):
         dispatches.delete("lobby", sent.id)
         await asyncio.sleep(60)
     assert len(server.asked) == 1
+    assert rooms.removed == [("lobby", f"agent-{sent.id}")]
+
+
+async def test_an_agent_that_comes_after_its_dispatch_was_deleted_is_taken_out(virtual_loop: None):
+    server, rooms = AgentServer(), Rooms()
+    made, dispatches = calls(server, rooms, Metrics())
+    server.delay_s = 2.0
+    async with made.running():
+        sent = dispatches.create("lobby", "bistro")
+        await asyncio.sleep(1)
+        dispatches.delete("lobby", sent.id)
+        rooms.removed.clear()
+        await asyncio.sleep(2)
     assert rooms.removed == [("lobby", f"agent-{sent.id}")]
 
 

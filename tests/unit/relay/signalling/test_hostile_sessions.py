@@ -124,3 +124,31 @@ def test_another_participants_track_cannot_be_muted():
     ann.ask(mute=rtc.MuteTrackRequest(sid=sid, muted=True))
     assert not ann.sees("bob").tracks[0].muted
     assert ann.last("request_response").reason == rtc.RequestResponse.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"audio_features": [models.AudioTrackFeature.TF_STEREO] * 300_000},
+        {"simulcast_codecs": [rtc.SimulcastCodec(codec="x" * 300_000)]},
+        {"simulcast_codecs": [rtc.SimulcastCodec(codec="vp8", layers=[models.VideoLayer(width=640)] * 50_000)]},
+        {"layers": [models.VideoLayer(rid="x" * 300_000)]},
+    ],
+)
+def test_an_announcement_that_would_be_sent_to_everyone_at_length(more):
+    relay = PlayedRelay()
+    ann, bob = relay.join("ann"), relay.join("bob")
+    ann.ask(add_track=rtc.AddTrackRequest(cid="mic", source=MICROPHONE, **more))
+    assert not ann.all("track_published")
+    assert "track_invalid" in relay.refused
+    assert_others_are_untouched(relay, bob)
+
+
+def test_features_that_are_named_again_and_again():
+    relay = PlayedRelay()
+    ann, bob = relay.join("ann"), relay.join("bob")
+    sid = ann.publish()
+    stereo = models.AudioTrackFeature.TF_STEREO
+    ann.ask(update_audio_track=rtc.UpdateLocalAudioTrack(track_sid=sid, features=[stereo] * 300_000))
+    assert list(bob.sees("ann").tracks[0].audio_features) == [stereo]
+    assert_others_are_untouched(relay, bob)

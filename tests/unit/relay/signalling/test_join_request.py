@@ -76,3 +76,11 @@ def test_any_bytes_are_a_request_or_refused_by_name(data):
 )
 def test_candidates(text, candidate):
     assert candidate_of(text) == candidate
+
+
+@pytest.mark.parametrize("said", [{"capabilities": [1] * 500_000}, {"other_sdks": "x" * 500_000}])
+def test_a_client_that_describes_itself_at_length(said):
+    request = rtc.JoinRequest(client_info=models.ClientInfo(**said))
+    with pytest.raises(UsageError) as error:
+        arrival_v1(b64encode(packed(request)).decode(), ())
+    assert error.value.code == "join_request_invalid"

@@ -50,6 +50,37 @@ def bob_sid(relay: PlayedRelay) -> str:
     return relay.rooms.participant("room", "bob").sid
 
 
+def test_a_resume_takes_no_one_away_who_is_here_again():
+    relay = PlayedRelay()
+    relay.join("ann")
+    ann = relay.join("ann")
+    relay.join("bob")
+    bob = relay.join("bob")
+    relay.join("cid").ask(leave=rtc.LeaveRequest())
+    relay.pass_time(1)
+    ann.forget()
+    ann.resume()
+    told = [one for update in ann.all("update") for one in update.participants]
+    gone = [one.identity for one in told if one.state == models.ParticipantInfo.DISCONNECTED]
+    assert gone == ["cid"]
+    assert ann.sees("bob").sid == bob.sid
+
+
+def test_a_resume_tells_of_who_went_and_came_back_meanwhile():
+    relay = PlayedRelay()
+    ann, bob = relay.join("ann"), relay.join("bob")
+    sid = ann.sid
+    ann.session.closed(1006, "")
+    relay.pass_time(1)
+    again = relay.join("bob")
+    ann.resume(sid=sid)
+    told = [(one.sid, one.state) for one in ann.first("update").participants if one.identity == "bob"]
+    assert told == [
+        (bob.sid, models.ParticipantInfo.DISCONNECTED),
+        (again.sid, models.ParticipantInfo.ACTIVE),
+    ]
+
+
 def test_a_resume_whose_session_is_gone_asks_for_a_full_reconnect():
     relay = PlayedRelay(resume_within_s=5)
     ann, bob = relay.join("ann"), relay.join("bob")

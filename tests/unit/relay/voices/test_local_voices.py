@@ -9,6 +9,7 @@ from vox.media.rooms.contract import MAX_EVENTS, RoomVoice
 from vox.protocols import relay_voices as wire
 from vox.relay.rooms.admission import Admission
 from vox.relay.voices.local import LocalVoices
+from vox.relay.voices.member import VoiceMember
 from vox.security.room_tokens import RoomClaims, RoomKey, VideoGrant, sign_room_token
 
 KEY = RoomKey("key", "secret-secret-secret-secret-secret")
@@ -277,3 +278,17 @@ async def test_tokens_are_checked():
     with pytest.raises(DependencyError) as refused:
         await voices.join(token(relay))
     assert refused.value.code == "relay_full"
+
+
+async def test_what_members_say_of_themselves_fits_into_what_the_internal_socket_carries():
+    relay = PlayedRelay()
+    relay.join("loud", attributes={"k" * 300: "v", "kind": "v"})
+    for number in range(40):
+        relay.join(f"big-{number}", attributes={f"a{one}": "v" * 4_000 for one in range(14)})
+    claims = RoomClaims(sub="bot", kind="agent", video=VideoGrant(room_join=True, room="room"))
+    joined = VoiceMember(relay.rooms, claims, lambda _event: None).join()
+    read = wire.decode_server(wire.encode(joined))
+    assert isinstance(read, wire.Joined)
+    assert len(read.members) == 41
+    assert read.members[0].attributes == {"kind": "v"}
+    assert read.members[1].attributes

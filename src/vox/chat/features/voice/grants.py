@@ -53,7 +53,9 @@ def permission_of(standing: Standing) -> Permission:
         if holds(standing.mask, P.VIDEO):
             sources.add("camera")
         if holds(standing.mask, P.STREAM):
-            sources |= {"screen_share", "screen_share_audio"}
+            sources.add("screen_share")
+            if not standing.server_mute:  # a client names its sources itself, so this one could carry the microphone
+                sources.add("screen_share_audio")
     return Permission(
         can_subscribe=not standing.server_deaf,
         can_publish=bool(sources),

@@ -87,12 +87,13 @@ class Keeper:
 
     async def remove_now(self, room_id: RoomId, identity: str) -> None:
         """Disconnects a participant at once, then looks at the room."""
+        now_s = self._chat.clock.unix_s()
         row = await self._chat.read(partial(placement_queries.placement_of, room_id=room_id))
         if row is not None and self.media.is_configured:
             try:
                 async with asyncio.timeout(SETTLE_S):
                     media = self.media.service(row.placement)
-                    await media.remove_participant(self.media.room_name(room_id), identity)
+                    await media.remove_participant(self.media.room_name(room_id), identity, revokes_before_s=now_s)
             except (TimeoutError, VoxError) as error:
                 _log.warning("a participant is not removed yet", room_id=room_id, error=str(error) or "timeout")
         self.request(room_id)
@@ -133,6 +134,7 @@ class Keeper:
         row = await chat.read(partial(placement_queries.placement_of, room_id=room_id))
         if row is not None:
             self._places[room_id] = row.placement
+        began_s = chat.clock.unix_s()  # before the members are read: who joins anew since then has a token that holds
         there = [] if row is None else await self._there(room_id, row)
         state = await chat.read(partial(service.read_state, room_id=room_id))
         if state is None:
@@ -153,7 +155,7 @@ class Keeper:
             grace_s=chat.settings.media_grace_s,
         )
         if row is not None:
-            await self._carry_out(room_id, row.placement, found)
+            await self._carry_out(room_id, row.placement, found, began_s)
         if found.changes_state:
             await chat.change(partial(service.learn, room_id=room_id, found=found, now_s=now_s))
         if row is not None:
@@ -228,10 +230,10 @@ class Keeper:
             row.server_mute,
         )
 
-    async def _carry_out(self, room_id: RoomId, place: Placement, found: Plan) -> None:
+    async def _carry_out(self, room_id: RoomId, place: Placement, found: Plan, began_s: int) -> None:
         media, name = self.media.service(place), self.media.room_name(room_id)
         for identity in found.remove:
-            await media.remove_participant(name, identity)
+            await media.remove_participant(name, identity, revokes_before_s=began_s)
         for identity, permission in found.permit.items():
             await media.update_permission(name, identity, permission)
 
