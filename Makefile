@@ -38,7 +38,7 @@ setup: .make/run ## Create .venv with the pinned packages and .venv/bin/vox
 	@echo "Ready: .venv/bin/vox"
 
 # Each check runs, whatever became of those before it; what failed is listed at the end, test by test.
-CHECKS := format lint types imports native-test test-unit test-contract test-e2e
+CHECKS := format lint types imports native-test web-test test-unit test-contract test-e2e
 
 .PHONY: test
 test: .make/dev native ## Every check and every test, as CI runs them: about 30 minutes on two idle cores
@@ -206,7 +206,7 @@ requirements: .make/run ## Pin the newest versions that pyproject.toml allows; o
 
 .PHONY: clean
 clean: ## Remove everything that the other targets made
-	rm -rf .venv .make .ruff_cache .hypothesis .import_linter_cache dist build
+	rm -rf .venv .make .ruff_cache .hypothesis .import_linter_cache dist build web/node_modules src/vox/runtime/client
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for both: `run` is what `make up` needs, `dev` adds the tests' tools with the same pins.
