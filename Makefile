@@ -19,7 +19,7 @@ INSTALL = index="$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/
 	install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@" \
 	|| { echo "uv could not; trying pip"; $(BIN)/pip install --quiet "$$@"; }; }; install
 PYTEST := $(BIN)/pytest -q -rs
-SOURCES := $(wildcard src tests bench examples)
+SOURCES := $(wildcard src tests bench examples native)
 
 ##@ Everyday
 
