@@ -41,7 +41,7 @@ setup: .make/run ## Create .venv with the pinned packages and .venv/bin/vox
 CHECKS := format lint types imports native-test web-test test-unit test-contract test-e2e
 
 .PHONY: test
-test: .make/dev native ## Every check and every test, as CI runs them: about 30 minutes on two idle cores
+test: .make/dev native web ## Every check and every test, as CI runs them: about 30 minutes on two idle cores
 	@rm -rf .make/failed && mkdir -p .make/failed; status=0; results=(); \
 	for check in $(CHECKS); do \
 		started=$$SECONDS; result=passed; echo "== make $$check"; \
