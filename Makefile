@@ -217,6 +217,7 @@ clean: ## Remove everything that the other targets made
 		echo "Vox needs Python 3.11 or later with its venv module, and none was found." >&2; \
 		echo "Debian, Ubuntu: apt-get install python3 python3-venv. Elsewhere: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; \
 		exit 1; fi
+	@if [ -L .venv ]; then echo "Not replaced: .venv is a link to an environment of someone else's, which would be emptied" >&2; exit 1; fi
 	@echo "Creating .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
