@@ -60,8 +60,104 @@ export interface Layout {
 export interface Mark {
     feed_id?: Id
     dm_id?: Id
-    last_read_msg_id: Id
-    last_msg_id: Id
+    /** Null where nothing was read, or where there is nothing. */
+    last_read_msg_id: Id | null
+    last_msg_id: Id | null
     unread: number
     mentions: number
 }
+
+export interface Conversation {
+    dm_id: Id
+    participant_ids: Id[]
+    is_group: boolean
+    name: string | null
+    icon: string | null
+}
+
+export interface Emoji {
+    emoji_id: Id
+    name: string
+    image?: string | null
+}
+
+export interface Thread {
+    thread_id: Id
+    parent_feed_id: Id
+    parent_msg_id: Id | null
+    name: string
+    archived: boolean
+    locked: boolean
+}
+
+export interface Presence {
+    user_id: Id
+    status: 'online' | 'idle' | 'dnd' | 'invisible' | 'offline'
+    custom_status?: string | null
+    activity?: unknown
+}
+
+export interface Settings {
+    revision: number
+    settings: Record<string, unknown>
+}
+
+/** One member of a voice room, or a guest that the server names. */
+export interface VoiceState {
+    members: Record<string, unknown>[]
+    guests: Record<string, unknown>[]
+}
+
+/** `feed:ID`, `thread:ID` or `dm:ID`, as the server's settings name places too. */
+export type PlaceKey = string
+
+export function placeKey(place: { kind: string; id: Id }): PlaceKey {
+    return `${place.kind}:${place.id}`
+}
+
+/** Where messages stand. */
+export type Place = { kind: 'feed' | 'thread' | 'dm'; id: Id }
+
+export interface Reaction {
+    emoji: string
+    count: number
+    me: boolean
+}
+
+export interface Attachment {
+    file_id: Id
+    name: string
+    mime: string
+    size: number
+    width: number | null
+    height: number | null
+    alt: string | null
+    /** A signed address, where the server gives some; else `SyncClient.download` reads the file. */
+    url: string | null
+}
+
+/** A message of the server. */
+export interface Message {
+    msg_id: Id
+    thread_id: Id | null
+    /** '0' where a webhook or the server itself wrote it. */
+    author_id: Id
+    /** The name that a webhook wrote under. */
+    author_name: string | null
+    body: string
+    /** Unix milliseconds. */
+    timestamp: number
+    edit_timestamp: number | null
+    reply_to: Id | null
+    /** The answered message, where it is known. */
+    replied: { msg_id: Id; author_id: Id; body: string } | null
+    mentions: Id[]
+    pinned: boolean
+    attachments: Attachment[]
+    reactions: Reaction[]
+    embeds: Record<string, unknown>[]
+    /** What an end-to-end encrypting client wrote: it cannot be read here. */
+    encrypted: boolean
+}
+
+export type Row = { kind: 'message'; message: Message; highlighted?: boolean } | { kind: 'gap'; before: Id; after: Id }

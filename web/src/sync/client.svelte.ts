@@ -1,120 +1,404 @@
-/** A stand-in without a worker: the login is stored, layout and newest page come over REST, and sending waits for the answer. */
-import { Http, type RequestOptions } from '../api/http'
+/** The page's side: signals that a worker keeps up to date, one batch a frame. */
+import { ApiError, type RequestOptions } from '../api/http'
 import type { Id } from '../core/ids'
-import type { Layout, Mark, Member, Role } from '../store/entities'
-import type { Connection, Login, Message, Pending, Place, PlaceView, Row, Sync, SyncClient } from './contract'
+import {
+    placeKey,
+    type Conversation,
+    type Emoji,
+    type Layout,
+    type Mark,
+    type Member,
+    type Message,
+    type PlaceKey,
+    type Presence,
+    type Role,
+    type Settings,
+    type Thread,
+    type VoiceState,
+} from '../store/entities'
+import { mentionsIn } from '../store/messages'
+import { isMuted } from '../store/unread'
+import type { Connection, Login, Pending, Place, PlaceView, Row, Sync, SyncClient } from './contract'
+import type { Command, StatePatch, ToPage, ToWorker, ViewPatch, WireError, WireOptions } from './wire'
+import workerAddress from './worker.ts?worker&url'
 
-const KEY = 'vox-stand-in'
+interface Waiting {
+    resolve(value: unknown): void
+    reject(error: unknown): void
+}
+
+interface TrustedTypes {
+    createPolicy(
+        name: string,
+        rules: { createScriptURL(url: string): string },
+    ): { createScriptURL(url: string): unknown }
+}
+
+/** Browsers with trusted types take a worker's address only from a named policy, which knows this one address. */
+let policy: { createScriptURL(url: string): unknown } | null = null
+
+function startWorker(): Worker {
+    const types = (globalThis as unknown as { trustedTypes?: TrustedTypes }).trustedTypes
+    policy ??=
+        types?.createPolicy('vox-worker', { createScriptURL: (url) => (url === workerAddress ? url : '') }) ?? null
+    const address = policy === null ? workerAddress : policy.createScriptURL(workerAddress)
+    return new Worker(address as string, { type: 'module' })
+}
 
 class View implements PlaceView {
-    state = $state<PlaceView['state']>('loading')
+    state = $state.raw<PlaceView['state']>('loading')
     rows = $state.raw<readonly Row[]>([])
     pending = $state.raw<readonly Pending[]>([])
-    draft = $state('')
-    readonly hasOlder = false
-    readonly hasNewer = false
-    readonly mark = null
-    readonly typing = []
+    hasOlder = $state.raw(false)
+    hasNewer = $state.raw(false)
+    newerCount = $state.raw(0)
+    typing = $state.raw<readonly Id[]>([])
+    private text = $state('')
+    private following = true
+    private byId = new Map<Id, Row>()
+    private highlighted: Id | null = null
+    private readonly key: PlaceKey
 
     constructor(
         readonly place: Place,
-        private readonly http: Http,
-        private readonly people: Map<Id, Member>,
+        private readonly number: number,
+        private readonly client: Client,
     ) {
-        void this.load()
+        this.key = placeKey(place)
+        this.text = client.drafts.get(this.key) ?? ''
     }
 
-    private async load(): Promise<void> {
-        const page = await this.http.request<{ messages: Message[]; authors?: Member[] }>(
-            `feeds/${this.place.id}/messages`,
-            { query: { include: 'authors' } },
-        )
-        for (const author of page.authors ?? []) this.people.set(author.user_id, author)
-        this.rows = page.messages.reverse().map((message) => ({ kind: 'message', message }))
-        this.state = 'ready'
+    get mark(): Mark | null {
+        return this.client.mark(this.place)
     }
 
-    send(body: string): void {
-        void this.http
-            .request(`feeds/${this.place.id}/messages`, { method: 'POST', body: { body, nonce: crypto.randomUUID() } })
-            .then(() => this.load())
+    get draft(): string {
+        return this.text
     }
 
-    async loadOlder(): Promise<void> {}
-    async loadNewer(): Promise<void> {}
-    async jump(): Promise<void> {}
-    async fillGap(): Promise<void> {}
-    retry(): void {}
-    discard(): void {}
-    async edit(): Promise<void> {}
-    async remove(): Promise<void> {}
-    async react(): Promise<void> {}
-    async pin(): Promise<void> {}
-    markRead(): void {}
-    async markUnreadFrom(): Promise<void> {}
-    isTyping(): void {}
-    close(): void {}
+    set draft(text: string) {
+        if (text === this.text) return
+        this.text = text
+        if (text === '') this.client.drafts.delete(this.key)
+        else this.client.drafts.set(this.key, text)
+        this.client.tell({ t: 'draft', place: this.key, text })
+    }
+
+    get follow(): boolean {
+        return this.following
+    }
+
+    set follow(on: boolean) {
+        if (on === this.following) return
+        this.following = on
+        this.client.tell({ t: 'follow', view: this.number, on })
+    }
+
+    take(patch: ViewPatch): void {
+        const changed = new Map((patch.messages ?? []).map((message): [Id, Message] => [message.msg_id, message]))
+        if (patch.rows !== undefined) {
+            const byId = new Map<Id, Row>()
+            const highlighted = patch.highlighted ?? null
+            const rows = patch.rows.map((key): Row => {
+                const id = 'id' in key ? key.id : `gap ${key.before} ${key.after}`
+                const row = this.row(key, id, changed.get(id), highlighted)
+                byId.set(id, row)
+                return row
+            })
+            this.byId = byId
+            this.highlighted = highlighted
+            if (rows.length !== this.rows.length || rows.some((row, at) => row !== this.rows[at])) this.rows = rows
+        }
+        if (patch.state !== undefined) this.state = patch.state
+        if (patch.hasOlder !== undefined) this.hasOlder = patch.hasOlder
+        if (patch.hasNewer !== undefined) this.hasNewer = patch.hasNewer
+        if (patch.newerCount !== undefined) this.newerCount = patch.newerCount
+        if (patch.pending !== undefined && (patch.pending.length > 0 || this.pending.length > 0))
+            this.pending = patch.pending
+        if (patch.typing !== undefined && (patch.typing.length > 0 || this.typing.length > 0))
+            this.typing = patch.typing
+    }
+
+    /** A row stays the same object as long as nothing about it changed. */
+    private row(
+        key: NonNullable<ViewPatch['rows']>[number],
+        id: Id,
+        message: Message | undefined,
+        highlighted: Id | null,
+    ): Row {
+        const known = this.byId.get(id)
+        if (!('id' in key)) return known ?? { kind: 'gap', ...key }
+        const wasLit = this.highlighted === id
+        if (known !== undefined && message === undefined && wasLit === (highlighted === id)) return known
+        const shown = message ?? (known as Row & { kind: 'message' }).message
+        return highlighted === id
+            ? { kind: 'message', message: shown, highlighted: true }
+            : { kind: 'message', message: shown }
+    }
+
+    private call(command: Command): Promise<void> {
+        return this.client.call<void>(command)
+    }
+
+    loadOlder(): Promise<void> {
+        return this.call({ do: 'loadOlder', view: this.number })
+    }
+
+    loadNewer(): Promise<void> {
+        return this.call({ do: 'loadNewer', view: this.number })
+    }
+
+    jump(to: Id | 'newest' | 'first-unread'): Promise<void> {
+        return this.call({ do: 'jump', view: this.number, to })
+    }
+
+    async fillGap(row: Row): Promise<void> {
+        if (row.kind === 'gap')
+            await this.call({ do: 'fillGap', view: this.number, before: row.before, after: row.after })
+    }
+
+    send(body: string, options: { reply_to?: Id; attachments?: Id[]; mentions?: Id[] } = {}): void {
+        const nonce = crypto.randomUUID()
+        const { reply_to = null, attachments = [], mentions = mentionsIn(body) } = options
+        const entry = { nonce, body, reply_to, attachments: [...attachments] }
+        // The row stands there with the key press, before the worker has heard of it.
+        this.pending = [...this.pending, { ...entry, created: Date.now(), state: 'waiting', error: null }]
+        this.client.tell({ t: 'send', place: this.key, ...entry, mentions: [...mentions] })
+    }
+
+    retry(nonce: string): void {
+        this.client.tell({ t: 'retry', nonce })
+    }
+
+    discard(nonce: string): void {
+        this.client.tell({ t: 'discard', nonce })
+    }
+
+    edit(id: Id, body: string): Promise<void> {
+        return this.call({ do: 'edit', view: this.number, id, body })
+    }
+
+    remove(id: Id): Promise<void> {
+        return this.call({ do: 'remove', view: this.number, id })
+    }
+
+    react(id: Id, emoji: string, on: boolean): Promise<void> {
+        return this.call({ do: 'react', view: this.number, id, emoji, on })
+    }
+
+    pin(id: Id, on: boolean): Promise<void> {
+        return this.call({ do: 'pin', view: this.number, id, on })
+    }
+
+    markRead(id: Id): void {
+        if (document.visibilityState === 'visible' && document.hasFocus())
+            this.client.tell({ t: 'markRead', view: this.number, id })
+    }
+
+    markUnreadFrom(id: Id): Promise<void> {
+        return this.call({ do: 'markUnreadFrom', view: this.number, id })
+    }
+
+    isTyping(): void {
+        this.client.tell({ t: 'typing', place: this.key })
+    }
+
+    close(): void {
+        this.client.forgetView(this.number)
+    }
 }
 
-class StandIn implements SyncClient {
+class Client implements SyncClient {
     connection = $state.raw<Connection>({ state: 'connecting' })
-    ready = $state(false)
+    ready = $state.raw(false)
     me = $state.raw<Member | null>(null)
-    serverName = $state('')
+    serverName = $state.raw('')
     layout = $state.raw<Layout>({ categories: [], feeds: [], rooms: [] })
     roles = $state.raw<readonly Role[]>([])
     permissions = $state.raw(0n)
-    private readonly people = new Map<Id, Member>()
+    dms = $state.raw<readonly Conversation[]>([])
+    emoji = $state.raw<readonly Emoji[]>([])
+    settings = $state.raw<Settings>({ revision: 0, settings: {} })
+    private spaces = $state.raw<ReadonlyMap<string, bigint>>(new Map())
+    private marks = $state.raw<ReadonlyMap<PlaceKey, Mark>>(new Map())
+    private presences = $state.raw<ReadonlyMap<Id, Presence>>(new Map())
+    private knownThreads = $state.raw<ReadonlyMap<Id, Thread>>(new Map())
+    private voices = $state.raw<ReadonlyMap<Id, VoiceState>>(new Map())
+    private members = $state.raw<ReadonlyMap<Id, Member>>(new Map())
+    drafts = new Map<PlaceKey, string>()
+    private readonly views = new Map<number, View>()
+    private readonly waiting = new Map<number, Waiting>()
+    private readonly ends: AbortController = new AbortController()
+    private wanted = new Set<Id>()
+    private counter = 0
 
-    constructor(private readonly http: Http) {
-        void this.load()
+    constructor(private readonly worker: Worker) {
+        const { signal } = this.ends
+        worker.addEventListener('message', (event: MessageEvent<ToPage>) => this.heard(event.data), { signal })
+        // An open socket is not believed when one returns to the page.
+        const wake = (): void => this.tell({ t: 'wake', slept: false })
+        document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && wake(), {
+            signal,
+        })
+        document.addEventListener('resume', wake, { signal })
+        window.addEventListener('pageshow', (event) => event.persisted && wake(), { signal })
+        window.addEventListener('online', () => this.tell({ t: 'network', on: true }), { signal })
+        window.addEventListener('offline', () => this.tell({ t: 'network', on: false }), { signal })
+        if (!navigator.onLine) this.tell({ t: 'network', on: false })
     }
 
-    private async load(): Promise<void> {
-        this.layout = await this.http.request<Layout>('server/layout')
-        this.me = await this.http.request<Member>('users/@me')
-        this.serverName = (await this.http.request<{ name: string }>('server')).name
-        this.connection = { state: 'live' }
-        this.ready = true
+    tell(message: ToWorker): void {
+        this.worker.postMessage(message)
     }
 
-    permissionsIn(): bigint {
-        return this.permissions
+    call<T>(command: Command, signal?: AbortSignal): Promise<T> {
+        const id = ++this.counter
+        return new Promise<T>((resolve, reject) => {
+            this.waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
+            if (signal?.aborted) reject(signal.reason)
+            signal?.addEventListener('abort', () => {
+                this.tell({ t: 'abort', id })
+                reject(signal.reason)
+            })
+            this.tell({ t: 'call', id, command })
+        })
+    }
+
+    private heard(message: ToPage): void {
+        switch (message.t) {
+            case 'answer':
+                this.waiting.get(message.id)?.resolve(message.value)
+                this.waiting.delete(message.id)
+                return
+            case 'refused':
+                this.waiting.get(message.id)?.reject(errorOf(message.error))
+                this.waiting.delete(message.id)
+                return
+            case 'changes':
+                if (message.state !== null) this.take(message.state)
+                for (const [number, patch] of message.views) this.views.get(number)?.take(patch)
+        }
+    }
+
+    private take(patch: StatePatch): void {
+        if (patch.drafts !== undefined) {
+            const typed = this.drafts
+            this.drafts = new Map([...patch.drafts, ...typed])
+        }
+        if (patch.me !== undefined) this.me = patch.me
+        if (patch.serverName !== undefined) this.serverName = patch.serverName
+        if (patch.layout !== undefined) this.layout = patch.layout
+        if (patch.roles !== undefined) this.roles = patch.roles
+        if (patch.permissions !== undefined) this.permissions = patch.permissions
+        if (patch.spaces !== undefined) this.spaces = patch.spaces
+        if (patch.marks !== undefined) this.marks = patch.marks
+        if (patch.dms !== undefined) this.dms = patch.dms
+        if (patch.emoji !== undefined) this.emoji = patch.emoji
+        if (patch.settings !== undefined) this.settings = patch.settings
+        if (patch.presences !== undefined) this.presences = patch.presences
+        if (patch.threads !== undefined) this.knownThreads = patch.threads
+        if (patch.voice !== undefined) this.voices = patch.voice
+        if (patch.members !== undefined)
+            this.members = new Map([...this.members, ...patch.members.map((one): [Id, Member] => [one.user_id, one])])
+        if (patch.connection !== undefined) this.connection = patch.connection
+        if (patch.ready !== undefined) this.ready = patch.ready
+    }
+
+    permissionsIn(feedOrRoom: Id, kind?: 'feed' | 'room'): bigint {
+        if (kind !== undefined) return this.spaces.get(`${kind}:${feedOrRoom}`) ?? 0n
+        return this.spaces.get(`feed:${feedOrRoom}`) ?? this.spaces.get(`room:${feedOrRoom}`) ?? 0n
     }
 
     member(id: Id): Member | null {
-        return this.people.get(id) ?? null
+        const known = this.members.get(id)
+        if (known === undefined && id !== '0' && !this.wanted.has(id)) {
+            this.wanted.add(id)
+            this.tell({ t: 'want', members: [id] })
+        }
+        return known ?? null
     }
 
-    mark(): Mark | null {
-        return null
+    presence(id: Id): Presence | null {
+        return this.presences.get(id) ?? null
+    }
+
+    threads(feed: Id): readonly Thread[] {
+        return [...this.knownThreads.values()].filter((one) => one.parent_feed_id === feed)
+    }
+
+    voice(room: Id): VoiceState | null {
+        return this.voices.get(room) ?? null
+    }
+
+    mark(place: Place): Mark | null {
+        const key = placeKey(place)
+        const mark = this.marks.get(key)
+        if (mark === undefined) return null
+        const muted = isMuted(this.settings.settings, key, Date.now() / 1000)
+        return muted ? { ...mark, unread: 0, mentions: 0 } : mark
     }
 
     open(place: Place): PlaceView {
-        return new View(place, this.http, this.people)
+        const number = ++this.counter
+        const view = new View(place, number, this)
+        this.views.set(number, view)
+        this.tell({ t: 'open', view: number, place })
+        return view
     }
 
-    async request<T>(path: string, options: RequestOptions = {}): Promise<T> {
-        const answer = await this.http.request<T>(path, options)
-        if (options.method) void this.load()
-        return answer
+    forgetView(number: number): void {
+        if (this.views.delete(number)) this.tell({ t: 'close', view: number })
+    }
+
+    request<T>(path: string, options: RequestOptions = {}): Promise<T> {
+        const { signal, body, ...rest } = options
+        const wire: WireOptions = rest
+        if (body instanceof FormData) wire.form = [...body.entries()]
+        else if (body !== undefined) wire.body = body instanceof Blob ? body : ($state.snapshot(body) as unknown)
+        return this.call<T>({ do: 'request', path, options: wire }, signal)
+    }
+
+    download(path: string): Promise<Blob> {
+        return this.call<Blob>({ do: 'download', path })
     }
 
     async logOut(): Promise<void> {
-        window.sessionStorage.removeItem(KEY)
-        await this.http.request('auth/logout', { method: 'POST' })
+        try {
+            await this.call<void>({ do: 'logOut' })
+        } finally {
+            this.close()
+        }
     }
 
-    close(): void {}
+    close(): void {
+        this.ends.abort()
+        for (const one of this.waiting.values()) one.reject(new ApiError(0, 'NETWORK', 'closed'))
+        this.waiting.clear()
+        this.worker.terminate()
+    }
+}
+
+function errorOf(error: WireError): ApiError {
+    return new ApiError(error.status, error.code, error.message, error.retryAfterMs, error.details)
+}
+
+function begin(server: URL, login: Login | null): Promise<Client | null> {
+    const worker = startWorker()
+    return new Promise((resolve, reject) => {
+        worker.onerror = (event) => reject(new Error(event.message))
+        const client = new Client(worker)
+        worker.addEventListener('message', (event: MessageEvent<ToPage>) => {
+            if (event.data.t !== 'started') return
+            if (!event.data.found) client.close()
+            resolve(event.data.found ? client : null)
+        })
+        worker.postMessage({ t: 'start', server: server.href, login } satisfies ToWorker)
+    })
 }
 
 export const sync: Sync = {
-    async start(server: URL, login: Login) {
-        if (!login.shared) window.sessionStorage.setItem(KEY, login.token)
-        return new StandIn(new Http(server, login.token))
+    async start(server: URL, login: Login): Promise<SyncClient> {
+        return (await begin(server, { ...login }))!
     },
-    async restore(server: URL) {
-        const token = window.sessionStorage.getItem(KEY)
-        return token === null ? null : new StandIn(new Http(server, token))
-    },
+    restore: (server: URL): Promise<SyncClient | null> => begin(server, null),
 }

@@ -4,59 +4,40 @@
  */
 import type { RequestOptions } from '../api/http'
 import type { Id } from '../core/ids'
-import type { Layout, Mark, Member, Role } from '../store/entities'
+import type { Failure } from '../protocol/outbox'
+import type {
+    Conversation,
+    Emoji,
+    Layout,
+    Mark,
+    Member,
+    Place,
+    Presence,
+    Role,
+    Row,
+    Settings,
+    Thread,
+    VoiceState,
+} from '../store/entities'
 
-/** Where messages stand. */
-export type Place = { kind: 'feed' | 'thread' | 'dm'; id: Id }
+export type { Attachment, Message, Place, Reaction, Row } from '../store/entities'
 
 export type Connection =
     | { state: 'connecting' | 'live' }
     | { state: 'offline'; since: number; retryAt: number | null }
     | { state: 'ended'; code: 'AUTH_EXPIRED' | 'BANNED' | 'KICKED' | 'VERSION'; detail: string }
 
-export interface Reaction {
-    emoji: string
-    count: number
-    me: boolean
-}
-
-export interface Attachment {
-    file_id: Id
-    name: string
-    mime: string
-    size: number
-    width: number | null
-    height: number | null
-    alt: string | null
-    url: string | null
-}
-
-/** A message of the server. */
-export interface Message {
-    msg_id: Id
-    author_id: Id
-    body: string
-    timestamp: number
-    edit_timestamp: number | null
-    reply_to: Id | null
-    mentions: Id[]
-    pinned: boolean
-    attachments: Attachment[]
-    reactions: Reaction[]
-}
-
 /** A message that the server has not confirmed yet. */
 export interface Pending {
     nonce: string
     body: string
     reply_to: Id | null
+    attachments: Id[]
     created: number
     /** `asks`: it may have arrived or not, and too late to find out: send again, edit or delete. `refused`: `error` says why. */
     state: 'waiting' | 'sending' | 'asks' | 'refused'
-    error: { code: string; message: string; retryAfterMs: number | null } | null
+    error: Failure | null
 }
-
-export type Row = { kind: 'message'; message: Message; highlighted?: boolean } | { kind: 'gap'; before: Id; after: Id }
 
 /** One place as it is shown: a window of contiguous messages, oldest first, changed once a frame. */
 export interface PlaceView {
@@ -66,24 +47,29 @@ export interface PlaceView {
     readonly pending: readonly Pending[]
     readonly hasOlder: boolean
     readonly hasNewer: boolean
+    /** How many known messages follow the window. */
+    readonly newerCount: number
     readonly mark: Mark | null
     readonly typing: readonly Id[]
     draft: string
+    /** Whether the reader is at the end. While not, what arrives pushes no row out of the window. */
+    follow: boolean
     loadOlder(): Promise<void>
     loadNewer(): Promise<void>
     /** Shows the messages around an id, or the newest ones. */
     jump(to: Id | 'newest' | 'first-unread'): Promise<void>
     fillGap(row: Row): Promise<void>
-    /** Stores the message in the outbox and returns at once; its row stands in `pending`. */
-    send(body: string, options?: { reply_to?: Id; attachments?: Id[] }): void
+    /** Stores the message in the outbox and returns at once; its row stands in `pending`. `mentions`: those in the text. */
+    send(body: string, options?: { reply_to?: Id; attachments?: Id[]; mentions?: Id[] }): void
     retry(nonce: string): void
     discard(nonce: string): void
     edit(id: Id, body: string): Promise<void>
     remove(id: Id): Promise<void>
     react(id: Id, emoji: string, on: boolean): Promise<void>
     pin(id: Id, on: boolean): Promise<void>
-    /** The last message that was on screen long enough. */
+    /** The last message that was on screen for a second. Does nothing while the page is hidden or without the focus. */
     markRead(id: Id): void
+    /** This message and all after it are unread, until one leaves the place and returns. */
     markUnreadFrom(id: Id): Promise<void>
     isTyping(): void
     close(): void
@@ -99,12 +85,22 @@ export interface SyncClient {
     readonly layout: Layout
     readonly roles: readonly Role[]
     readonly permissions: bigint
-    permissionsIn(feedOrRoom: Id): bigint
+    readonly dms: readonly Conversation[]
+    readonly emoji: readonly Emoji[]
+    readonly settings: Settings
+    permissionsIn(feedOrRoom: Id, kind?: 'feed' | 'room'): bigint
     member(id: Id): Member | null
+    presence(id: Id): Presence | null
+    /** Threads of a feed that are known; `request` reads the list. */
+    threads(feed: Id): readonly Thread[]
+    voice(room: Id): VoiceState | null
+    /** Muted places count nothing. */
     mark(place: Place): Mark | null
     open(place: Place): PlaceView
     /** A request to REST with this login, for what is not synchronised. Throws `ApiError`. */
     request<T>(path: string, options?: RequestOptions): Promise<T>
+    /** A file that needs the login; `path` begins behind `/api/v1/`. Throws `ApiError`. */
+    download(path: string): Promise<Blob>
     /** Ends the login here and at the server, and deletes what was stored. */
     logOut(): Promise<void>
     close(): void

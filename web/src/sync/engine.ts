@@ -1,0 +1,638 @@
+/** One user's state at one server, kept up to date: what the worker of a tab runs. The page sees it through `EngineHost`. */
+import { ApiError, type Http } from '../api/http'
+import { isNewer, type Id } from '../core/ids'
+import type { Frame } from '../protocol/gateway'
+import type { Entry } from '../protocol/outbox'
+import { apply } from '../store/apply'
+import {
+    placeKey,
+    type Layout,
+    type Mark,
+    type Member,
+    type Message,
+    type Place,
+    type PlaceKey,
+    type Role,
+    type Settings,
+} from '../store/entities'
+import { mentionsIn, type WireMessage } from '../store/messages'
+import { emptyState, fromReady, markKey, setLayout, type Part, type State } from '../store/state'
+import { arrived, moved, type Arrival } from '../store/unread'
+import type { Connection, Pending } from './contract'
+import { type Clock, type LinkHost } from './gateway_link'
+import { OutboxRunner } from './outbox_runner'
+import { Places, ignoreRefusal, placeOf } from './places'
+import type { Store, StoredPlace } from './store_port'
+import { View } from './view'
+import type { StatePatch, ViewPatch } from './wire'
+
+/** To be raised when the fields of `State` or of messages change: what was stored before is read again. */
+const STATE_VERSION = 1
+const FLUSH_MS = 16
+const SAVE_MS = 2_000
+const DRAFT_MS = 200
+const RELOAD_MS = 250
+const READ_MS = 400
+const TYPING_MS = 8_000
+const TYPING_EVERY_MS = 5_000
+const KEPT_PLACES = 40
+const KEPT_MESSAGES = 50
+const LOOKUP_MS = 30
+const LOOKUP_MOST = 500
+/** How long a message that has arrived keeps its row when the event that brings it does not come. */
+const LANDING_MS = 10_000
+
+/** The socket of this tab, or of the one that leads. */
+export interface Link {
+    say(frame: { type: string; d: unknown }): void
+    wake(slept: boolean): void
+    network(on: boolean): void
+    stop(): void
+}
+
+export interface EngineHost {
+    changes(state: StatePatch | null, views: [number, ViewPatch][]): void
+}
+
+export class Engine implements LinkHost {
+    state: State = emptyState()
+    connectionNow: Connection = { state: 'connecting' }
+    isReady = false
+    epoch = 0
+    live = false
+    readonly places: Places
+    readonly runner: OutboxRunner
+    link: Link | null = null
+    private readonly drafts = new Map<PlaceKey, string>()
+    private readonly views = new Map<number, View>()
+    private readonly changedParts = new Set<Part | 'connection' | 'ready' | 'drafts'>()
+    private readonly changedMembers = new Set<Id>()
+    private readonly timers = new Map<string, ReturnType<typeof setTimeout>>()
+    private readonly typists = new Map<PlaceKey, Map<Id, number>>()
+    private readonly saidTyping = new Map<PlaceKey, number>()
+    private readonly landed = new Map<string, { entry: Entry; id: Id; until: number }>()
+    private readonly wanted = new Set<Id>()
+    /** People who were asked for once; whom the server does not know is not asked for again. */
+    private readonly asked = new Set<Id>()
+    private readonly unsavedDrafts = new Set<PlaceKey>()
+    private readonly unsavedPlaces = new Set<PlaceKey>()
+    private offset = 0
+    private stopTick: (() => void) | null = null
+
+    constructor(
+        readonly http: Http,
+        readonly user: Id,
+        readonly store: Store,
+        private readonly host: EngineHost,
+        private readonly clock: Clock,
+    ) {
+        const engine = this
+        this.places = new Places({
+            http,
+            get epoch() {
+                return engine.epoch
+            },
+            get live() {
+                return engine.live
+            },
+            me: () => user,
+            thread: (id) => this.state.threads.get(id),
+            knowThread: (thread) => {
+                this.state.threads.set(thread.thread_id, thread)
+                this.parts(['threads'])
+            },
+            addMembers: (members) => this.addMembers(members),
+            changed: (place) => this.placeChanged(place, true),
+        })
+        this.runner = new OutboxRunner({
+            http,
+            store,
+            path: (place) => this.places.path(place),
+            me: () => user,
+            now: () => clock.now(),
+            clockOffset: () => this.offset,
+            changed: (place) => this.placeChanged(place, false),
+            arrived: (entry, id) => this.landed.set(entry.nonce, { entry, id, until: clock.now() + LANDING_MS }),
+            expired: () => this.ended('AUTH_EXPIRED', ''),
+        })
+    }
+
+    /** Shows what is stored; the link is started by the caller after this. */
+    async start(): Promise<void> {
+        this.stopTick = this.clock.every(1_000, () => this.tick())
+        const stored = await this.store.read().catch(() => null)
+        if (stored === null) return
+        for (const [place, text] of stored.drafts) this.drafts.set(place, text)
+        for (const entry of stored.outbox) this.runner.outbox.put(entry)
+        for (const one of stored.places.toSorted((a, b) => a.used - b.used))
+            this.places.log(one.place).restore(one.messages)
+        const kept = stored.state as { version: number; state: State } | null
+        if (kept?.version === STATE_VERSION) {
+            this.state = kept.state
+            this.isReady = true
+        }
+        this.all()
+    }
+
+    stop(): void {
+        this.stopTick?.()
+        for (const timer of this.timers.values()) clearTimeout(timer)
+        this.timers.clear()
+        this.link?.stop()
+        this.link = null
+        this.runner.active = false
+    }
+
+    private tick(): void {
+        const now = this.clock.now()
+        this.runner.run()
+        for (const [nonce, one] of this.landed) {
+            if (one.until > now) continue
+            this.landed.delete(nonce)
+            this.placeChanged(one.entry.place, false)
+        }
+        for (const [place, people] of this.typists) {
+            for (const [id, until] of people) {
+                if (until > now) continue
+                people.delete(id)
+                this.placeChanged(place, false)
+            }
+        }
+    }
+
+    // What the gateway says
+
+    ready(ready: Record<string, unknown>): void {
+        if (typeof ready.server_time === 'number') this.offset = ready.server_time * 1000 - this.clock.now()
+        const before = this.state
+        this.state = fromReady(ready, this.state)
+        this.newSession()
+        this.forgetUnseen(before)
+    }
+
+    /** The state as another tab has it, at the beginning of what it will tell. */
+    adopt(state: State, offset: number): void {
+        const before = this.state
+        this.state = state
+        this.offset = offset
+        this.newSession()
+        this.forgetUnseen(before)
+    }
+
+    get clockOffset(): number {
+        return this.offset
+    }
+
+    private newSession(): void {
+        this.epoch += 1
+        this.live = true
+        this.places.cut()
+        this.isReady = true
+        this.all()
+        this.settleAll()
+        this.runner.outbox.hurry(this.clock.now())
+        this.runner.run()
+    }
+
+    /** Places that are no longer there leave store and cache at once. */
+    private forgetUnseen(before: State): void {
+        const now = new Set(this.state.layout.feeds.map((one) => one.feed_id))
+        for (const feed of before.layout.feeds) if (!now.has(feed.feed_id)) this.forget(`feed:${feed.feed_id}`)
+    }
+
+    private forget(place: PlaceKey): void {
+        this.places.forget(place)
+        this.unsavedPlaces.delete(place)
+        void this.store.deletePlace(place).catch(() => undefined)
+        this.placeChanged(place, true)
+        for (const view of this.views.values()) if (view.key === place) view.lose()
+    }
+
+    resumed(): void {
+        this.live = true
+        this.settleAll()
+        this.runner.outbox.hurry(this.clock.now())
+        this.runner.run()
+    }
+
+    connection(connection: Connection): void {
+        this.live = connection.state === 'live' && this.epoch > 0
+        this.connectionNow = connection
+        this.changedParts.add('connection')
+        this.flushSoon()
+    }
+
+    ended(code: 'AUTH_EXPIRED' | 'BANNED' | 'KICKED' | 'VERSION', detail: string): void {
+        if (this.connectionNow.state === 'ended') return
+        this.connection({ state: 'ended', code, detail })
+        this.runner.active = false
+        this.link?.stop()
+        if (code === 'AUTH_EXPIRED') void this.store.wipeCache().catch(() => undefined)
+        else if (code !== 'VERSION') void this.store.wipe().catch(() => undefined)
+    }
+
+    event(frame: Frame): void {
+        const { type, d } = frame
+        if (type === 'typing_start') return this.typing(d)
+        if (type === 'read_update') return this.readUpdate(d)
+        if (type.startsWith('message_')) return this.messageEvent(type, d)
+        const parts = apply(this.state, type, d)
+        this.parts(parts)
+        if (parts.includes('members')) {
+            this.changedMembers.add(String(d.user_id))
+            if (type === 'role_delete') for (const id of this.state.members.keys()) this.changedMembers.add(id)
+        }
+        if (type === 'feed_delete') this.forget(`feed:${String(d.feed_id)}`)
+        if (type === 'thread_delete') this.forget(`thread:${String(d.thread_id)}`)
+        if (type === 'dm_recipient_remove' && d.user_id === this.user) this.forget(`dm:${String(d.dm_id)}`)
+        if (parts.includes('rights')) this.checkRights()
+    }
+
+    /** A feed that may no longer be read is forgotten with the event that says so. */
+    private checkRights(): void {
+        for (const [key, mask] of this.state.spaces) if (mask === 0n && key.startsWith('feed:')) this.forget(key)
+    }
+
+    private messageEvent(type: string, d: Record<string, unknown>): void {
+        this.places.event(type, d)
+        if (type !== 'message_create') return
+        const wire = d as unknown as WireMessage
+        const place = placeOf(wire)
+        if (place === null) return
+        if (wire.author_id) this.typists.get(place)?.delete(wire.author_id)
+        if (typeof wire.nonce === 'string') void this.runner.seen(wire.nonce, wire.msg_id)
+        const mark = this.state.marks.get(place)
+        if (mark !== undefined) this.setMark(place, arrived(mark, arrivalOf(wire), this.user))
+        if (place.startsWith('dm:')) {
+            const dm = this.state.dms.find((one) => `dm:${one.dm_id}` === place)
+            if (dm !== undefined && this.state.dms[0] !== dm) {
+                this.state.dms = [dm, ...this.state.dms.filter((one) => one !== dm)]
+                this.parts(['dms'])
+            }
+        }
+    }
+
+    private typing(d: Record<string, unknown>): void {
+        const id = String(d.user_id)
+        if (id === this.user) return
+        const place = d.dm_id ? `dm:${String(d.dm_id)}` : `feed:${String(d.feed_id)}`
+        const people = this.typists.get(place) ?? new Map<Id, number>()
+        people.set(id, this.clock.now() + TYPING_MS)
+        this.typists.set(place, people)
+        this.placeChanged(place, false)
+    }
+
+    // Marks
+
+    private setMark(place: PlaceKey, mark: Mark): void {
+        this.state.marks.set(place, mark)
+        this.parts(['marks'])
+    }
+
+    private readUpdate(d: Record<string, unknown>): void {
+        const place = markKey(d as { feed_id?: Id; dm_id?: Id })
+        const mark = this.state.marks.get(place)
+        if (mark === undefined) return
+        const to = d.last_read_msg_id
+        this.moveMark(place, mark, typeof to === 'string' && to !== '0' ? to : null)
+    }
+
+    private moveMark(place: PlaceKey, mark: Mark, to: Id | null): void {
+        const after = this.after(place, to)
+        this.setMark(place, moved(mark, to, after, this.user))
+        if (after === null) this.later(`count:${place}`, READ_MS, () => void this.count(place).catch(ignoreRefusal))
+    }
+
+    /** The messages after an id, where all of them are known. */
+    private after(place: PlaceKey, to: Id | null): Arrival[] | null {
+        const log = this.places.log(place)
+        const range = log.ranges.newest
+        if (
+            range === null ||
+            !range.live ||
+            (to === null ? !range.oldest : isNewer(range.ids[0]!, to) && !range.oldest)
+        )
+            return null
+        return range.ids
+            .filter((id) => to === null || isNewer(id, to))
+            .map((id) => log.message(id))
+            .filter((one) => one !== null)
+            .map((one) => ({ id: one.msg_id, author: one.author_id, mentions: one.mentions }))
+    }
+
+    /** Asks the server what is unread, where the messages are not known here. */
+    private async count(place: PlaceKey): Promise<void> {
+        const mark = this.state.marks.get(place)
+        if (mark === undefined) return
+        const answer = await this.http.request<{ messages: WireMessage[] }>(await this.places.path(place), {
+            query: { after: mark.last_read_msg_id ?? '0', limit: 100, include: 'authors' },
+        })
+        const now = this.state.marks.get(place)
+        if (now === undefined || now.last_read_msg_id !== mark.last_read_msg_id) return
+        this.setMark(place, moved(now, now.last_read_msg_id, answer.messages.map(arrivalOf), this.user))
+    }
+
+    markRead(view: View, id: Id): void {
+        const mark = this.state.marks.get(view.key)
+        if (view.isHeld || mark === undefined) return
+        if (mark.last_read_msg_id !== null && !isNewer(id, mark.last_read_msg_id)) return
+        this.moveMark(view.key, mark, id)
+        this.later(`read:${view.key}`, READ_MS, () => void this.sendMark(view.key, false).catch(ignoreRefusal))
+    }
+
+    async markUnreadFrom(view: View, id: Id): Promise<void> {
+        const mark = this.state.marks.get(view.key)
+        if (mark === undefined) return
+        view.isHeld = true
+        const log = this.places.log(view.key)
+        const ids = log.ranges.all.find((range) => range.ids.includes(id))?.ids ?? [id]
+        const before = ids[ids.indexOf(id) - 1] ?? (BigInt(id) - 1n).toString()
+        this.moveMark(view.key, mark, before)
+        try {
+            await this.sendMark(view.key, true)
+        } catch (error) {
+            view.isHeld = false
+            this.setMark(view.key, mark)
+            throw error
+        }
+    }
+
+    private async sendMark(place: PlaceKey, unread: boolean): Promise<void> {
+        const mark = this.state.marks.get(place)
+        if (mark === undefined) return
+        const [kind, id] = place.split(':') as [string, Id]
+        const body = { up_to_msg_id: mark.last_read_msg_id ?? '0', ...(unread ? { unread } : {}) }
+        await this.http.request(`${kind}s/${id}/read`, { method: 'POST', body })
+    }
+
+    // What the page asks for
+
+    openView(number: number, place: Place): void {
+        const view = new View(this, placeKey(place))
+        this.views.set(number, view)
+        this.places.hold(view.key)
+        view.dirty = true
+        this.flushSoon()
+        void view.settle()
+    }
+
+    view(number: number): View | null {
+        return this.views.get(number) ?? null
+    }
+
+    closeView(number: number): void {
+        const view = this.views.get(number)
+        if (view === undefined) return
+        this.views.delete(number)
+        this.unsavedPlaces.add(view.key)
+        this.places.release(view.key)
+        this.saveSoon()
+    }
+
+    private settleAll(): void {
+        for (const view of this.views.values()) void view.settle()
+    }
+
+    send(place: PlaceKey, nonce: string, content: Pick<Entry, 'body' | 'reply_to' | 'attachments' | 'mentions'>): void {
+        const now = this.clock.now()
+        const order = Math.max(now, ...this.runner.outbox.all.map((one) => one.order + 1))
+        void this.runner.add({
+            nonce,
+            place,
+            ...content,
+            created: now,
+            order,
+            tries: 0,
+            next: now,
+            state: 'waiting',
+            error: null,
+        })
+    }
+
+    pendingOf(place: PlaceKey): Pending[] {
+        const log = this.places.log(place)
+        const landing = [...this.landed.values()].filter((one) => one.entry.place === place)
+        for (const one of landing) if (log.ranges.find(one.id) >= 0) this.landed.delete(one.entry.nonce)
+        return [
+            ...landing
+                .filter((one) => log.ranges.find(one.id) < 0)
+                .map((one) => pendingOf({ ...one.entry, state: 'sending' })),
+            ...this.runner.outbox.all.filter((one) => one.place === place).map(pendingOf),
+        ]
+    }
+
+    typingIn(place: PlaceKey): Id[] {
+        return [...(this.typists.get(place)?.keys() ?? [])]
+    }
+
+    isTyping(place: PlaceKey): void {
+        const now = this.clock.now()
+        if ((this.saidTyping.get(place) ?? 0) > now - TYPING_EVERY_MS) return
+        this.saidTyping.set(place, now)
+        const [kind, id] = place.split(':') as [string, Id]
+        if (kind !== 'thread') this.link?.say({ type: 'typing', d: kind === 'dm' ? { dm_id: id } : { feed_id: id } })
+    }
+
+    setDraft(place: PlaceKey, text: string): void {
+        if (text === '') this.drafts.delete(place)
+        else this.drafts.set(place, text)
+        this.unsavedDrafts.add(place)
+        this.later('drafts', DRAFT_MS, () => this.saveDrafts())
+    }
+
+    saveDrafts(): void {
+        for (const place of this.unsavedDrafts)
+            void this.store.putDraft(place, this.drafts.get(place) ?? '').catch(() => undefined)
+        this.unsavedDrafts.clear()
+    }
+
+    wantMembers(ids: readonly Id[]): void {
+        for (const id of ids) {
+            if (this.asked.has(id) || this.state.members.has(id)) continue
+            this.asked.add(id)
+            this.wanted.add(id)
+        }
+        if (this.wanted.size > 0) this.later('lookup', LOOKUP_MS, () => void this.lookup().catch(ignoreRefusal))
+    }
+
+    private async lookup(): Promise<void> {
+        const ids = [...this.wanted].slice(0, LOOKUP_MOST)
+        for (const id of ids) this.wanted.delete(id)
+        if (this.wanted.size > 0) this.later('lookup', LOOKUP_MS, () => void this.lookup().catch(ignoreRefusal))
+        const answer = await this.http
+            .request<{ members: Member[] }>('members/lookup', { method: 'POST', body: { user_ids: ids } })
+            .catch((error: unknown) => {
+                for (const id of ids) this.asked.delete(id)
+                throw error
+            })
+        this.addMembers(answer.members)
+    }
+
+    addMembers(members: readonly Member[]): void {
+        for (const member of members) {
+            const known = this.state.members.get(member.user_id)
+            this.state.members.set(member.user_id, { ...known, ...member })
+            this.changedMembers.add(member.user_id)
+        }
+        if (members.length > 0) this.flushSoon()
+    }
+
+    // Telling the page, and storing
+
+    private parts(parts: readonly Part[]): void {
+        for (const part of parts) {
+            if (part === 'reload-layout') this.later(part, RELOAD_MS, () => this.reload(() => this.reloadLayout()))
+            else if (part === 'reload-roles') this.later(part, RELOAD_MS, () => this.reload(() => this.reloadRoles()))
+            else if (part === 'reload-settings')
+                this.later(part, RELOAD_MS, () => this.reload(() => this.reloadSettings()))
+            else this.changedParts.add(part)
+        }
+        if (parts.length > 0) this.flushSoon()
+        if (parts.some((part) => part !== 'presences')) this.saveSoon()
+    }
+
+    private reload(work: () => Promise<void>): void {
+        void work().catch((error: unknown) => {
+            if (!(error instanceof ApiError)) throw error
+            if (error.isTemporary) this.later('again', error.retryAfterMs ?? 5_000, () => this.reload(work))
+        })
+    }
+
+    private async reloadLayout(): Promise<void> {
+        const before = this.state
+        const layouts = before.layout
+        const layout = await this.http.request<Layout>('server/layout')
+        const now = new Set(layout.feeds.map((one) => one.feed_id))
+        for (const feed of layouts.feeds) if (!now.has(feed.feed_id)) this.forget(`feed:${feed.feed_id}`)
+        this.parts(setLayout(this.state, layout))
+    }
+
+    private async reloadRoles(): Promise<void> {
+        this.state.roles = (await this.http.request<{ items: Role[] }>('roles')).items
+        this.parts(['roles'])
+    }
+
+    private async reloadSettings(): Promise<void> {
+        this.state.settings = await this.http.request<Settings>('users/@me/settings')
+        this.parts(['settings'])
+    }
+
+    placeChanged(place: PlaceKey, stored: boolean): void {
+        for (const view of this.views.values()) if (view.key === place) view.dirty = true
+        if (stored) {
+            this.unsavedPlaces.add(place)
+            this.saveSoon()
+        }
+        this.flushSoon()
+    }
+
+    private all(): void {
+        for (const part of ALL_PARTS) this.changedParts.add(part)
+        for (const id of this.state.members.keys()) this.changedMembers.add(id)
+        for (const view of this.views.values()) view.dirty = true
+        this.flushSoon()
+        this.saveSoon()
+    }
+
+    flushSoon(): void {
+        this.later('flush', FLUSH_MS, () => this.flush())
+    }
+
+    private later(name: string, ms: number, work: () => void): void {
+        if (this.timers.has(name)) return
+        this.timers.set(
+            name,
+            setTimeout(() => {
+                this.timers.delete(name)
+                work()
+            }, ms),
+        )
+    }
+
+    /** One batch with all that changed since the last. */
+    flush(): void {
+        const patch: StatePatch = {}
+        const { state } = this
+        for (const part of this.changedParts) {
+            if (part === 'connection') patch.connection = this.connectionNow
+            else if (part === 'ready') patch.ready = this.isReady
+            else if (part === 'drafts') patch.drafts = this.drafts
+            else if (part === 'server') patch.serverName = state.serverName
+            else if (part === 'rights') [patch.permissions, patch.spaces] = [state.permissions, state.spaces]
+            else if (part === 'me') patch.me = state.me
+            else if (part === 'layout') patch.layout = state.layout
+            else if (part === 'roles') patch.roles = state.roles
+            else if (part === 'marks') patch.marks = state.marks
+            else if (part === 'dms') patch.dms = state.dms
+            else if (part === 'emoji') patch.emoji = state.emoji
+            else if (part === 'settings') patch.settings = state.settings
+            else if (part === 'presences') patch.presences = state.presences
+            else if (part === 'threads') patch.threads = state.threads
+            else if (part === 'voice') patch.voice = state.voice
+        }
+        if (this.changedMembers.size > 0)
+            patch.members = [...this.changedMembers]
+                .map((id) => state.members.get(id))
+                .filter((one) => one !== undefined)
+        this.changedParts.clear()
+        this.changedMembers.clear()
+        const views: [number, ViewPatch][] = []
+        for (const [number, view] of this.views) {
+            if (!view.dirty) continue
+            view.dirty = false
+            views.push([number, view.patch()])
+        }
+        if (Object.keys(patch).length > 0 || views.length > 0)
+            this.host.changes(Object.keys(patch).length > 0 ? patch : null, views)
+    }
+
+    private saveSoon(): void {
+        this.later('save', SAVE_MS, () => void this.save().catch(() => undefined))
+    }
+
+    private async save(): Promise<void> {
+        if (!this.isReady || this.connectionNow.state === 'ended') return
+        // Presences and voice rooms are of the moment.
+        const state = { ...this.state, presences: new Map(), voice: new Map() }
+        await this.store.putState({ version: STATE_VERSION, state })
+        const places: StoredPlace[] = []
+        const now = this.clock.now()
+        this.places
+            .recent()
+            .slice(0, KEPT_PLACES)
+            .forEach(([place, log], at) => {
+                if (!this.unsavedPlaces.has(place)) return
+                const messages: Message[] = log.newest(KEPT_MESSAGES)
+                if (messages.length > 0) places.push({ place, used: now - at, messages })
+            })
+        this.unsavedPlaces.clear()
+        await this.store.putPlaces(places)
+    }
+}
+
+const ALL_PARTS = [
+    'connection',
+    'ready',
+    'drafts',
+    'server',
+    'rights',
+    'me',
+    'layout',
+    'roles',
+    'marks',
+    'dms',
+    'emoji',
+    'settings',
+    'presences',
+    'threads',
+    'voice',
+] as const
+
+function arrivalOf(wire: WireMessage): Arrival {
+    return { id: wire.msg_id, author: wire.author_id ?? '0', mentions: wire.mentions ?? mentionsIn(wire.body ?? '') }
+}
+
+function pendingOf(entry: Entry): Pending {
+    const { nonce, body, reply_to, attachments, created, state, error } = entry
+    return { nonce, body, reply_to, attachments, created, state, error }
+}
