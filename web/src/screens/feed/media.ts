@@ -3,7 +3,7 @@ import type { Attachment, SyncClient } from '../../sync/contract'
 
 const HELD = 80
 
-export type Downloads = Pick<SyncClient, 'request'> & { download?: (path: string) => Promise<Blob> }
+export type Downloads = Pick<SyncClient, 'download'>
 
 const held = new Map<string, Promise<string>>()
 
@@ -18,7 +18,7 @@ export function addressOfFile(client: Downloads, file: Attachment, thumbnail = f
         return known
     }
     const path = thumbnail ? `files/${file.file_id}/thumbnail?size=640` : `files/${file.file_id}`
-    const address = download(client, path).then((blob) => URL.createObjectURL(blob))
+    const address = client.download(path).then((blob) => URL.createObjectURL(blob))
     held.set(key, address)
     address.catch(() => held.delete(key))
     const [oldest] = held
@@ -31,7 +31,7 @@ export function addressOfFile(client: Downloads, file: Attachment, thumbnail = f
 
 /** Saves a file on the computer. */
 export async function save(client: Downloads, file: Attachment): Promise<void> {
-    const url = URL.createObjectURL(await download(client, `files/${file.file_id}`))
+    const url = URL.createObjectURL(await client.download(`files/${file.file_id}`))
     const link = document.createElement('a')
     link.href = url
     link.download = file.name
@@ -39,10 +39,6 @@ export async function save(client: Downloads, file: Attachment): Promise<void> {
     setTimeout(() => URL.revokeObjectURL(url), 60_000)
 }
 
-function download(client: Downloads, path: string): Promise<Blob> {
-    if (client.download === undefined) return Promise.reject(new Error('no downloads'))
-    return client.download(path)
-}
 
 /** What the server has decoded, and so what may be shown as a picture. */
 export const isPicture = (file: { mime: string }): boolean => /^image\/(png|jpeg|gif|webp)$/.test(file.mime)
