@@ -39,7 +39,6 @@ export async function save(client: Downloads, file: Attachment): Promise<void> {
     setTimeout(() => URL.revokeObjectURL(url), 60_000)
 }
 
-
 /** What the server has decoded, and so what may be shown as a picture. */
 export const isPicture = (file: { mime: string }): boolean => /^image\/(png|jpeg|gif|webp)$/.test(file.mime)
 export const isSound = (file: { mime: string }): boolean =>

@@ -55,6 +55,7 @@ export function actionsFor(message: Message, rights: Rights, me: Id | null, plac
     const own = me !== null && message.author_id === me
     const offered: [Action, boolean][] = [
         ['reply', rights.send],
+        ['react', rights.react],
         ['edit', own && rights.send],
         ['copy', message.body !== ''],
         ['link', place.kind === 'feed'],

@@ -116,4 +116,28 @@ export const feed = {
     larger: 'Larger',
     smaller: 'Smaller',
     close: 'Close',
+
+    emoji: 'Emoji',
+    searchEmoji: 'Search emoji',
+    noEmoji: 'There is no emoji for this word.',
+    addEmoji: 'Emoji',
+
+    attach: 'Add files',
+    tray: 'Files of this message',
+    uploading: 'Uploading…',
+    removeFile: (name: string) => `Remove ${name}`,
+    tooMany: (most: number) => `A message takes ${most} files. The others were left out.`,
+    notUploaded: 'The message can be sent when all files have arrived.',
+
+    suggestions: 'Suggestions',
+    suggested: (count: number) =>
+        count === 0 ? '' : `${count} ${plural(count, 'suggestion', 'suggestions')}; arrows choose, Enter takes`,
+
+    pins: 'Pins',
+    search: 'Search',
+    searchHere: 'Search here',
+    searchAll: 'In all feeds',
+    noPins: 'Nothing is pinned here.',
+    noHits: 'Nothing was found.',
+    jumpTo: (author: string, time: string) => `Go to the message of ${author}, ${time}`,
 }
