@@ -94,9 +94,19 @@ def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Fin
             yield check_session_store(settings)
         yield check_open_files(settings.max_concurrent_calls)
     yield from check_optional_parts()
+    yield check_web_client()
     yield check_local_models(settings)
     yield check_models(environment)
     yield from examine_relay(environment)
+
+
+def check_web_client(folder: Path | None = None) -> Finding:
+    """Whether the page that the chat server shows to browsers is built."""
+    from vox.runtime.pages import BUILT, HOW_TO_BUILD, ClientPages
+
+    if ClientPages(folder=folder or BUILT).is_built:
+        return Finding("web client", "ok", "built")
+    return Finding("web client", "off", "not built: the chat server's address shows how", HOW_TO_BUILD)
 
 
 def check_configuration(

@@ -1,5 +1,143 @@
-/** The words of a feed. */
+/** The words of a feed, a thread or a conversation. */
+
+const plural = (count: number, one: string, many: string): string => (count === 1 ? one : many)
+
 export const feed = {
-    composer: 'Message',
+    history: (place: string) => `Messages in ${place}`,
+    empty: 'Nothing has been written here yet. Say hello!',
+    loading: 'Loading messages…',
+    forbidden: 'You may not read the messages here. Somebody who manages this community can allow it.',
+    missing: 'There is nothing here any more.',
+    failed: 'The messages could not be loaded.',
+    retry: 'Try again',
+    article: (author: string, time: string) => `${author}, ${time}`,
+    unknown: 'Unknown member',
+    automatic: 'Automatic message',
+    edited: 'edited',
+    editedAt: (time: string) => `Edited ${time}`,
+    pinned: 'Pinned',
+    encrypted: 'An encrypted message of another program. This page cannot read it.',
+    newMessages: 'New',
+    gap: 'Messages are missing here',
+    fillGap: 'Load them',
+    older: 'Older messages are loading',
+    newer: 'Newer messages are loading',
+    toNewest: (count: number) =>
+        count === 0 ? 'To the newest' : `${count} new ${plural(count, 'message', 'messages')}`,
+    toUnread: (count: string) => `${count} unread. Go to the first`,
+    heard: (author: string, text: string) => `${author}: ${text}`,
+    typing: (names: readonly string[]) =>
+        names.length === 0
+            ? ''
+            : names.length > 3
+              ? 'Several people are typing…'
+              : `${names.join(', ')} ${plural(names.length, 'is', 'are')} typing…`,
+
+    composer: (place: string) => `Message to ${place}`,
     send: 'Send',
+    left: (count: number) =>
+        count >= 0 ? `${count} left` : `${-count} ${plural(-count, 'letter', 'letters')} too many`,
+    maySend: 'Your roles do not let you write here.',
+    announcement: 'Only those who manage this feed write here.',
+    locked: 'This thread is closed. Nobody can write here.',
+    replyTo: (author: string) => `Reply to ${author}`,
+    cancelReply: 'Do not reply',
+    replied: (author: string) => `Reply to ${author}:`,
+    repliedGone: 'Reply to a message that is not here',
+    goToReplied: 'Go to the message',
+
+    waiting: 'Waiting to be sent',
+    sending: 'Sending…',
+    asks: 'It is unclear whether this was sent: the connection was lost for too long.',
+    sendAgain: 'Send again',
+    editPending: 'Edit',
+    discard: 'Delete',
+
+    actions: 'Actions for this message',
+    more: 'More',
+    reply: 'Reply',
+    react: 'Add a reaction',
+    edit: 'Edit',
+    copy: 'Copy text',
+    link: 'Copy link',
+    pin: 'Pin',
+    unpin: 'Unpin',
+    thread: 'Start a thread',
+    unreadFrom: 'Mark unread from here',
+    report: 'Report',
+    remove: 'Delete',
+    copied: 'Copied',
+    notCopied: 'The browser did not allow copying.',
+
+    editing: 'Edit the message',
+    save: 'Save',
+    cancel: 'Cancel',
+    editKeys: 'Enter saves, Esc cancels.',
+
+    deleteTitle: 'Delete this message?',
+    deleteText: 'It is gone for everyone and cannot be brought back.',
+    deleteHint: 'Hold Shift while choosing Delete to skip this question.',
+
+    reaction: (emoji: string, count: number, me: boolean) =>
+        `${emoji}: ${count} ${plural(count, 'person', 'people')}${me ? ', with you' : ''}`,
+
+    spoiler: 'Hidden. Show it',
+    code: 'Code',
+    copyCode: 'Copy',
+    everyone: '@everyone',
+    unknownRole: 'unknown role',
+    unknownFeed: 'unknown feed',
+    leave: 'This link leads somewhere else',
+    leaveText: (text: string, address: string) => `The link reads “${text}” but leads to ${address}`,
+    open: 'Open it',
+
+    everyoneTitle: 'Tell everyone?',
+    everyoneText: 'This message notifies all who can read here.',
+
+    picture: (name: string, alt: string) => `Show ${alt || name} in full`,
+    pictureFailed: 'This picture could not be loaded.',
+    load: 'Load',
+    play: (name: string) => `Play ${name}`,
+    download: 'Download',
+    downloadOf: (name: string) => `Download ${name}`,
+    size: (bytes: number) =>
+        bytes < 1024
+            ? `${bytes} B`
+            : bytes < 1024 * 1024
+              ? `${Math.round(bytes / 1024)} kB`
+              : `${(bytes / 1024 / 1024).toFixed(1)} MB`,
+
+    back: 'Back to where you were',
+
+    viewer: (name: string) => `Picture ${name}`,
+    pictureAt: (at: number, of: number) => `${at} of ${of}`,
+    previous: 'Previous picture',
+    next: 'Next picture',
+    larger: 'Larger',
+    smaller: 'Smaller',
+    close: 'Close',
+
+    emoji: 'Emoji',
+    searchEmoji: 'Search emoji',
+    noEmoji: 'There is no emoji for this word.',
+    addEmoji: 'Emoji',
+
+    attach: 'Add files',
+    tray: 'Files of this message',
+    uploading: 'Uploading…',
+    removeFile: (name: string) => `Remove ${name}`,
+    tooMany: (most: number) => `A message takes ${most} files. The others were left out.`,
+    notUploaded: 'The message can be sent when all files have arrived.',
+
+    suggestions: 'Suggestions',
+    suggested: (count: number) =>
+        count === 0 ? '' : `${count} ${plural(count, 'suggestion', 'suggestions')}; arrows choose, Enter takes`,
+
+    pins: 'Pins',
+    search: 'Search',
+    searchHere: 'Search here',
+    searchAll: 'In all feeds',
+    noPins: 'Nothing is pinned here.',
+    noHits: 'Nothing was found.',
+    jumpTo: (author: string, time: string) => `Go to the message of ${author}, ${time}`,
 }
