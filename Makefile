@@ -19,7 +19,7 @@ INSTALL = index="$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/
 	install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@" \
 	|| { echo "uv could not; trying pip"; $(BIN)/pip install --quiet "$$@"; }; }; install
 PYTEST := $(BIN)/pytest -q -rs
-SOURCES := $(wildcard src tests bench examples)
+SOURCES := $(wildcard src tests bench examples native)
 
 ##@ Everyday
 
@@ -38,10 +38,10 @@ setup: .make/run ## Create .venv with the pinned packages and .venv/bin/vox
 	@echo "Ready: .venv/bin/vox"
 
 # Each check runs, whatever became of those before it; what failed is listed at the end, test by test.
-CHECKS := format lint types imports native-test test-unit test-contract test-e2e
+CHECKS := format lint types imports native-test web-test test-unit test-contract test-e2e
 
 .PHONY: test
-test: .make/dev native ## Every check and every test, as CI runs them: about 30 minutes on two idle cores
+test: .make/dev native web ## Every check and every test, as CI runs them: about 30 minutes on two idle cores
 	@rm -rf .make/failed && mkdir -p .make/failed; status=0; results=(); \
 	for check in $(CHECKS); do \
 		started=$$SECONDS; result=passed; echo "== make $$check"; \
@@ -206,7 +206,7 @@ requirements: .make/run ## Pin the newest versions that pyproject.toml allows; o
 
 .PHONY: clean
 clean: ## Remove everything that the other targets made
-	rm -rf .venv .make .ruff_cache .hypothesis .import_linter_cache dist build
+	rm -rf .venv .make .ruff_cache .hypothesis .import_linter_cache dist build web/node_modules src/vox/runtime/client
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One environment for both: `run` is what `make up` needs, `dev` adds the tests' tools with the same pins.
@@ -217,6 +217,7 @@ clean: ## Remove everything that the other targets made
 		echo "Vox needs Python 3.11 or later with its venv module, and none was found." >&2; \
 		echo "Debian, Ubuntu: apt-get install python3 python3-venv. Elsewhere: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; \
 		exit 1; fi
+	@if [ -L .venv ]; then echo "Not replaced: .venv is a link to an environment of someone else's, which would be emptied" >&2; exit 1; fi
 	@echo "Creating .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt

@@ -1,8 +1,8 @@
-"""How many WebRTC calls one core carries: our driver beside bare aiortc, on the same work in one run.
+"""How many WebRTC calls one core carries: our drivers beside bare aiortc, on the same work in one run.
 
-The peer is aiortc as its documentation uses it: a track that is encoded all the time, and received frames taken from a track. Ours
-is the driver of `vox.media.webrtc`, with the agent speaking for `SPEAKS_S` of every `ROUND_S`; with `--always` it never pauses, which shows
-what the audio path alone is worth. Both receive a microphone that never pauses. No detector, recogniser or model runs on either
+Bare aiortc is what its documentation shows: a track that is encoded all the time, and received frames taken from a track. Ours are
+the two drivers of `vox.media.webrtc`, on aiortc and on the native engine, with the agent speaking for `SPEAKS_S` of every `ROUND_S`, paced by the
+ticker that the agent has; two more rows never pause, which shows what the audio path alone is worth. Both receive a microphone that never pauses. No detector, recogniser or model runs on either
 side. Callers are on another core and send packets that were encoded before.
 
     .venv/bin/python bench/webrtc.py            # prints a table; writes results/webrtc.md
@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,14 @@ import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
+from vox.http.server import run as run_loop
+from vox.media.ticker import Ticker
 from vox.media.webrtc.contract import OUTPUT_RATE, Peer, PeerOptions, PeerState, driver
 from vox.runtime.clock import SystemClock
+from vox.runtime.metrics import NullMetrics
 
 ROUND_S, SPEAKS_S = 8.0, 3.5
+LEAD_FRAMES = 3
 FRAME = 960
 SERVER_CORE, CALLER_CORE = 0, 1
 RESULTS = Path(__file__).parent / "results" / "webrtc.md"
@@ -119,6 +124,31 @@ def encoded(pcm: bytes) -> list[bytes]:
     return [encoder.encode(pcm[at : at + 2 * FRAME]) for at in range(0, len(pcm) - 2 * FRAME, 2 * FRAME)]
 
 
+class Pacer:
+    """Sends the agent's voice as the agent does: a frame every 20 ms and three ahead, each call in a place of its own."""
+
+    def __init__(self, voice: bytes, period_s: float) -> None:
+        size = OUTPUT_RATE // 50 * 2
+        self._frames = [voice[at : at + size] for at in range(0, len(voice) - size, size)]
+        self._period_s = period_s
+        self._ticker = Ticker(SystemClock(), metrics=NullMetrics(), period_s=0.02)
+
+    def speak(self, peer: Peer, number: int) -> None:
+        """Begins to speak to a peer, again and again."""
+        began = time.monotonic() + number * 0.37 % ROUND_S
+        position = 0
+
+        def tick(now: float) -> None:
+            nonlocal began, position
+            while position < len(self._frames) and now >= began + (position - LEAD_FRAMES) * 0.02:
+                peer.send_audio(self._frames[position])
+                position += 1
+            if now >= began + self._period_s:
+                began, position = began + self._period_s, 0
+
+        self._ticker.add(tick)
+
+
 async def serve(kind: str) -> None:
     """Answers offers, one JSON line each, and says how much CPU time it has used; its port is its first line."""
     os.sched_setaffinity(0, {SERVER_CORE})
@@ -131,15 +161,8 @@ async def serve(kind: str) -> None:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    async def speak(peer: Peer, number: int) -> None:
-        """The agent's voice as the pacer sends it: a frame every 20 ms, each call in a place of its own."""
-        began = time.monotonic() + number * 0.37 % ROUND_S
-        size = OUTPUT_RATE // 50 * 2
-        for round_number in range(1 << 30):
-            start = began + round_number * (SPEAKS_S if kind == "vox-always" else ROUND_S)
-            for at in range(0, len(voice24) - size, size):
-                await asyncio.sleep(max(0.0, start + at / 2 / OUTPUT_RATE - time.monotonic()))
-                peer.send_audio(voice24[at : at + size])
+    name, _, manner = kind.partition("-")
+    pacer = Pacer(voice24, SPEAKS_S if manner == "always" else ROUND_S)
 
     async def listen(track: Any) -> None:
         with contextlib.suppress(MediaStreamError):
@@ -147,11 +170,11 @@ async def serve(kind: str) -> None:
                 await track.recv()
 
     async def answer(sdp: str) -> str:
-        if kind.startswith("vox"):
-            peer = driver()(OPTIONS, Silent(), SystemClock())
+        if name != "bare":
+            peer = driver("native" if name == "native" else "aiortc")(OPTIONS, Silent(), SystemClock())
             peers.append(peer)
             answered = await peer.accept(sdp)
-            spawn(speak(peer, len(peers)))
+            pacer.speak(peer, len(peers))
             return answered
         pc: Any = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         peers.append(pc)
@@ -229,17 +252,19 @@ async def received(pcs: list[Any]) -> int:
 
 async def run(*, calls: int, seconds: float, rounds: int, write: bool) -> None:
     """Measures every kind in turn, several times, and prints the medians."""
-    kinds = ("aiortc", "vox-always", "vox")
+    names = {
+        "bare": "bare aiortc",
+        "aiortc-always": "Vox on aiortc, speaking all the time",
+        "native-always": "Vox on the native engine, speaking all the time",
+        "aiortc": f"Vox on aiortc, speaking {SPEAKS_S} of {ROUND_S:g} s",
+        "native": f"Vox on the native engine, speaking {SPEAKS_S} of {ROUND_S:g} s",
+    }
+    kinds = [kind for kind in names if not kind.startswith("native") or find_spec("vox_native") is not None]
     found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
     for _ in range(rounds):
         for kind in kinds:
             found[kind].append(await measure(kind, calls, seconds))
     costs = {kind: sorted(cost for cost, _ in found[kind])[rounds // 2] for kind in kinds}
-    names = {
-        "aiortc": "bare aiortc",
-        "vox-always": "Vox, speaking all the time",
-        "vox": f"Vox, speaking {SPEAKS_S} of {ROUND_S:g} s",
-    }
     lines = [
         "| | CPU of a call | calls on 85 % of a core | ratio | packets a second to a caller |",
         "|---|---|---|---|---|",
@@ -247,7 +272,7 @@ async def run(*, calls: int, seconds: float, rounds: int, write: bool) -> None:
     for kind in kinds:
         cost, rate = costs[kind], found[kind][0][1]
         lines.append(
-            f"| {names[kind]} | {cost:.2%} | {math.floor(0.85 / cost)} | {costs['aiortc'] / cost:.2f} | {rate:.0f} |"
+            f"| {names[kind]} | {cost:.2%} | {math.floor(0.85 / cost)} | {costs['bare'] / cost:.2f} | {rate:.0f} |"
         )
     head = f"{calls} calls, {seconds:g} s, median of {rounds}; {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}"
     table = "\n".join(["# WebRTC calls on one core", "", head, "", *lines, ""])
@@ -266,7 +291,7 @@ def main() -> None:
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
-        asyncio.run(serve(given.serve))
+        run_loop(serve(given.serve))
         return
     os.sched_setaffinity(0, {CALLER_CORE})
     if given.quick:

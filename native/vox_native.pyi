@@ -121,7 +121,7 @@ class Engine:
         """Send to each peer; returns those whose channel is not open, or is full."""
 
     def open_voice(self, room: int, track: int, *, bitrate: int = 32_000) -> None:
-        """Open a source of our own, encoded once as Opus at `bitrate` bit/s. `unpublish` closes it."""
+        """Open a source of our own, encoded once as Opus at `bitrate` bit/s, at most 128,000. `unpublish` closes it."""
 
     def voice_write(self, track: int, pcm: Buffer, rate: int) -> int:
         """Queue s16le mono at 8, 16, 24 or 48 kHz; returns the ms now queued. Beyond 30 s raises `BufferError`."""

@@ -10,21 +10,21 @@ const compressible = /\.(html|js|css|svg|json|webmanifest)$/
 
 /** Writes a .br and a .gz beside each file, so that the server compresses nothing while it serves. */
 function precompressed(): Plugin {
-  return {
-    name: 'precompressed',
-    apply: 'build',
-    async writeBundle({ dir }) {
-      if (dir === undefined) return
-      for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
-        if (!entry.isFile() || !compressible.test(entry.name)) continue
-        const path = join(entry.parentPath, entry.name)
-        const source = await readFile(path)
-        const best = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }
-        await writeFile(`${path}.br`, await promisify(brotliCompress)(source, best))
-        await writeFile(`${path}.gz`, await promisify(gzip)(source, { level: 9 }))
-      }
-    },
-  }
+    return {
+        name: 'precompressed',
+        apply: 'build',
+        async writeBundle({ dir }) {
+            if (dir === undefined) return
+            for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
+                if (!entry.isFile() || !compressible.test(entry.name)) continue
+                const path = join(entry.parentPath, entry.name)
+                const source = await readFile(path)
+                const best = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }
+                await writeFile(`${path}.br`, await promisify(brotliCompress)(source, best))
+                await writeFile(`${path}.gz`, await promisify(gzip)(source, { level: 9 }))
+            }
+        },
+    }
 }
 
 export default defineConfig({

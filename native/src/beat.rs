@@ -34,6 +34,9 @@ impl MediaThread {
         if !full.is_empty() {
             self.events.push(Event::Taps(full));
         }
+        if !self.unready.is_empty() {
+            self.connect_ready(now);
+        }
         self.watch_videos(now);
     }
 

@@ -11,7 +11,7 @@ use str0m::change::{SdpAnswer, SdpOffer};
 use vox_voices::{Rate, TapReader, Voice};
 
 use crate::negotiation::Answer;
-use crate::peer::Role;
+use crate::peer::{Role, Traffic};
 use crate::sdp::{Kind, Section};
 use crate::sys::EventFd;
 
@@ -34,6 +34,7 @@ pub enum Command {
         room: u64,
         peer: u64,
         role: Role,
+        traffic: Arc<Traffic>,
     },
     AcceptOffer {
         peer: u64,
@@ -54,10 +55,6 @@ pub enum Command {
     },
     ClosePeer {
         peer: u64,
-    },
-    PeerStats {
-        peer: u64,
-        reply: Reply<(u64, u64)>,
     },
     PermitData {
         peer: u64,
@@ -175,7 +172,9 @@ impl Inbox {
     /// Takes all commands that wait.
     pub fn take(&self) -> VecDeque<Command> {
         let mut waiting = self.waiting.lock().unwrap_or_else(|e| e.into_inner());
-        self.wake.reset();
+        if !waiting.is_empty() {
+            self.wake.reset();
+        }
         std::mem::take(&mut *waiting)
     }
 

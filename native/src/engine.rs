@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -278,17 +278,23 @@ impl Engine {
 
     /// Opens a peer connection.
     pub fn open_peer(&self, room: u64, peer: u64, role: Role) -> Outcome<()> {
-        let thread = self.registry().open_peer(room, peer)?;
-        self.tell(thread, Command::OpenPeer { room, peer, role })
+        let (thread, traffic) = self.registry().open_peer(room, peer)?;
+        self.tell(
+            thread,
+            Command::OpenPeer {
+                room,
+                peer,
+                role,
+                traffic,
+            },
+        )
     }
 
     /// Answers a client's offer.
     pub fn accept_offer(&self, peer: u64, text: &str) -> Outcome<Answer> {
         let (_, thread) = self.registry().peer(peer)?;
         let sections = sdp::sections(text)?;
-        let offer = parsed(text, |text| {
-            SdpOffer::from_sdp_string(text).map_err(|e| e.to_string())
-        })?;
+        let offer = parsed(text, SdpOffer::from_sdp_string)?;
         let answered = self.ask(thread, |reply| Command::AcceptOffer {
             peer,
             offer: Box::new(offer),
@@ -313,9 +319,7 @@ impl Engine {
     pub fn accept_answer(&self, peer: u64, text: &str) -> Outcome<()> {
         let (_, thread) = self.registry().peer(peer)?;
         sdp::sections(text)?;
-        let answer = parsed(text, |text| {
-            SdpAnswer::from_sdp_string(text).map_err(|e| e.to_string())
-        })?;
+        let answer = parsed(text, SdpAnswer::from_sdp_string)?;
         let credentials = credentials(text);
         let taken = self.ask(thread, |reply| Command::AcceptAnswer {
             peer,
@@ -344,8 +348,9 @@ impl Engine {
 
     /// Bytes of media, without headers, that came from a peer and went to it.
     pub fn peer_stats(&self, peer: u64) -> Outcome<(u64, u64)> {
-        let (_, thread) = self.registry().peer(peer)?;
-        self.ask(thread, |reply| Command::PeerStats { peer, reply })
+        let traffic = self.registry().traffic(peer)?;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Ok((read(&traffic.received), read(&traffic.sent)))
     }
 
     fn to_peer(&self, peer: u64, command: Command) -> Outcome<()> {
@@ -418,10 +423,10 @@ impl Engine {
                 "an id has 1 to 64 characters of a token".into(),
             ));
         }
+        let thread = self.registry().subscribe(peer, track)?;
         let (stream_id, track_id) = (stream_id.to_owned(), track_id.to_owned());
-        self.to_both(
-            peer,
-            track,
+        self.tell(
+            thread,
             Command::Subscribe {
                 peer,
                 track,
@@ -433,7 +438,8 @@ impl Engine {
 
     /// Stops sending a track to a peer.
     pub fn unsubscribe(&self, peer: u64, track: u64) -> Outcome<()> {
-        self.to_peer(peer, Command::Unsubscribe { peer, track })
+        let thread = self.registry().unsubscribe(peer, track)?;
+        self.tell(thread, Command::Unsubscribe { peer, track })
     }
 
     /// Holds a track back from one peer.
@@ -640,12 +646,15 @@ fn port(first: u16, index: usize) -> Outcome<u16> {
         .map_err(|_| Refusal::Value(format!("port {port} of thread {index} is above 65535")))
 }
 
-/// Reads a description without its candidates. What its parser trips over is the caller's mistake, not our end.
-fn parsed<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Outcome<T> {
+/// Reads a description without its candidates. What its parser trips over is the caller's mistake, not our end; its
+/// reasons name places in memory, so they are not passed on.
+fn parsed<T, E>(text: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Outcome<T> {
     let text = sdp::without_candidates(text);
     let parse = std::panic::AssertUnwindSafe(|| parse(&text));
     match std::panic::catch_unwind(parse) {
-        Ok(result) => Ok(result?),
-        Err(_) => Err(Refusal::Value("the description cannot be read".into())),
+        Ok(Ok(read)) => Ok(read),
+        _ => Err(Refusal::Value(
+            "the description is not SDP that can be read".into(),
+        )),
     }
 }

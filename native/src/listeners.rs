@@ -1,5 +1,7 @@
 //! Who listens to what: listeners in line with what each peer and we agreed on.
 
+use std::time::Instant;
+
 use str0m::rtp::{Extension, ExtensionMap};
 use vox_egress::{ExtensionIds, RingSize, Stream, StreamOptions};
 use vox_video::Switch;
@@ -27,6 +29,18 @@ impl MediaThread {
         }
     }
 
+    /// Clients had their moment to make ready.
+    pub(crate) fn connect_ready(&mut self, now: Instant) {
+        let (ready, unready) = std::mem::take(&mut self.unready)
+            .into_iter()
+            .partition(|(from, _)| *from <= now);
+        self.unready = unready;
+        let ready: Vec<(Instant, u64)> = ready;
+        for (_, peer) in ready {
+            self.connect_tracks(peer);
+        }
+    }
+
     /// Brings who listens to what in line with what a peer and we agreed on.
     pub(crate) fn connect_tracks(&mut self, id: u64) {
         let Some(peer) = self.peers.get_mut(&id) else {
@@ -42,10 +56,16 @@ impl MediaThread {
                     .retain(|listener| listener.outlet != peer.outlet);
             }
         }
+        let now = Instant::now();
+        let later = peer.negotiation.sections.iter().filter_map(|s| s.from);
+        let noted = self.unready.iter().any(|(_, peer)| *peer == id);
+        if let Some(from) = later.filter(|from| *from > now).min().filter(|_| !noted) {
+            self.unready.push((from, id));
+        }
         let mut carries: Vec<(usize, u32)> = Vec::new();
         for index in 0..peer.negotiation.sections.len() {
             let section = &peer.negotiation.sections[index];
-            let Some(handle) = section.track.filter(|_| section.agreed) else {
+            let Some(handle) = section.track.filter(|_| section.carries(now)) else {
                 continue;
             };
             let Some(&slot) = self.slots.get(&handle) else {
@@ -116,6 +136,7 @@ fn stream_for(peer: &mut Peer, outlet: &mut Outlet, index: usize, track: &Track)
     match section.stream {
         // The section has a new SSRC; under its key and the old one nothing is sent any more.
         Some(stream) => {
+            outlet.retired += outlet.streams[stream].octets();
             outlet.streams[stream] = made;
             outlet.carried[stream] = Carried::default();
         }

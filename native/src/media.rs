@@ -1,5 +1,6 @@
 //! The way of a packet: in from its publisher, judged once, and out to each listener through our own egress.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use str0m::format::Codec as NetCodec;
@@ -24,7 +25,8 @@ impl MediaThread {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
-        peer.bytes_in += packet.payload.len() as u64;
+        let size = packet.payload.len() as u64;
+        peer.traffic.received.fetch_add(size, Ordering::Relaxed);
         let header = &packet.header;
         let index = *packet.seq_no;
         let Some((slot, rid)) = peer.track_of(header.ssrc) else {
@@ -88,13 +90,11 @@ impl MediaThread {
                     room.ears
                         .packet(now, track.id, codec, sequence, timestamp, &packet.payload);
                 }
-                match level {
-                    Some(level) => {
-                        let level = AudioLevel::from_byte(level.byte());
-                        room.speakers.level(now, track.id, level)
-                    }
-                    None => room.speakers.is_forwarded(track.id),
-                }
+                let level = level.map_or_else(
+                    || AudioLevel::guessed(packet.payload.len()),
+                    |level| AudioLevel::from_byte(level.byte()),
+                );
+                room.speakers.level(now, track.id, level)
             }
             _ => {
                 if let Some(video) = &mut track.video {
@@ -145,7 +145,7 @@ impl MediaThread {
                 let Some(outlet) = self.outlets.get_mut(listener.outlet) else {
                     continue;
                 };
-                if outlet.keys.is_none() || outlet.route.is_none() {
+                if !outlet.is_reachable() {
                     continue;
                 }
                 if outlet.news.is_empty() {

@@ -3,6 +3,8 @@
 //! A section that was once agreed on is never taken away. When its track ends it carries nothing, and the next track of
 //! its kind takes it over, with an SSRC of its own.
 
+use std::time::{Duration, Instant};
+
 use str0m::IceCreds;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::format::CodecSpec;
@@ -12,6 +14,11 @@ use crate::codecs;
 use crate::peer::Peer;
 use crate::sdp::{self, Carries, Kind};
 
+/// Sections that stood inactive in an offer: that many are left lying before they are used again. LiveKit's Python client
+/// does not notice a track on a section that it has seen inactive, and pion's receivers hear nothing more on some.
+const MAX_IDLE: usize = 64;
+/// How long a connected client gets to make ready for what was just agreed on.
+const READY: Duration = Duration::from_millis(150);
 /// Tracks that one peer may be subscribed to.
 pub const MAX_SUBSCRIPTIONS: usize = sdp::MAX_SECTIONS;
 
@@ -44,9 +51,28 @@ pub struct Section {
     pub track: Option<u64>,
     /// Whether an answer agreed that it carries this track.
     pub agreed: bool,
+    /// From when on it carries it: what comes before the client has made ready is lost on it, with some for good.
+    pub from: Option<Instant>,
     /// Its stream among those of the outlet, once it is known.
     pub stream: Option<usize>,
     used: bool,
+    idle: bool,
+}
+
+impl Section {
+    /// It carries its track, in a moment where the client is connected and has yet to make ready for it.
+    fn agree(&mut self, connected: bool) {
+        let agreed = self.track.is_some();
+        if agreed && !self.agreed && connected {
+            self.from = Some(Instant::now() + READY);
+        }
+        self.agreed = agreed;
+    }
+
+    /// Whether it carries its track by now.
+    pub fn carries(&self, now: Instant) -> bool {
+        self.agreed && self.from.is_none_or(|from| from <= now)
+    }
 }
 
 struct Pending {
@@ -94,6 +120,7 @@ impl Negotiation {
         section.used |= section.track.is_some();
         section.track = None;
         section.agreed = false;
+        section.from = None;
         for subscription in &mut self.subscriptions {
             if subscription.section == Some(index) {
                 subscription.section = None;
@@ -248,8 +275,10 @@ impl Peer {
                     kind: wanted.kind,
                     track: None,
                     agreed: false,
+                    from: None,
                     stream: None,
                     used: false,
+                    idle: false,
                 });
                 self.negotiation.sections.len() - 1
             });
@@ -270,7 +299,7 @@ impl Peer {
             }
         }
         for section in &mut self.negotiation.sections {
-            section.agreed = section.track.is_some();
+            section.agree(self.connected);
         }
     }
 
@@ -296,14 +325,14 @@ impl Peer {
             api.set_direction(section.mid, Direction::Inactive);
         }
         let mut new: Vec<(Mid, Kind, u64)> = Vec::new();
+        let are_reused = negotiation.sections.iter().filter(|s| s.idle).count() >= MAX_IDLE;
         for subscription in &mut negotiation.subscriptions {
             if subscription.section.is_some() || subscription.refused {
                 continue;
             }
-            let reused = negotiation
-                .sections
-                .iter()
-                .position(|s| s.track.is_none() && s.kind == subscription.kind);
+            let reused = negotiation.sections.iter().position(|s| {
+                s.track.is_none() && s.kind == subscription.kind && (!s.idle || are_reused)
+            });
             if let Some(index) = reused {
                 let section = &mut negotiation.sections[index];
                 section.track = Some(subscription.track);
@@ -336,6 +365,9 @@ impl Peer {
         }
         let (offer, pending) = offered?;
         let negotiation = &mut self.negotiation;
+        for section in &mut negotiation.sections {
+            section.idle = section.track.is_none();
+        }
         let names = |mid: &str| match new.iter().find(|(name, _, _)| **name == *mid) {
             Some((_, _, track)) => {
                 let named = negotiation.subscriptions.iter().find(|s| s.track == *track);
@@ -390,8 +422,10 @@ impl Peer {
                 kind,
                 track,
                 agreed: false,
+                from: None,
                 stream: None,
                 used: false,
+                idle: false,
             });
         }
         for index in 0..self.negotiation.sections.len() {
@@ -404,7 +438,7 @@ impl Peer {
                 .media(section.mid)
                 .is_some_and(|media| !media.disabled() && media.direction().is_sending());
             if open {
-                self.negotiation.sections[index].agreed = true;
+                self.negotiation.sections[index].agree(self.connected);
                 continue;
             }
             // Refused: not offered again, or the two would go round for ever.

@@ -1,5 +1,6 @@
 //! Python's commands, carried out on the media thread.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::format::{Codec, CodecSpec, FormatParams};
@@ -8,7 +9,7 @@ use vox_voices::{TapReader, Voice};
 
 use crate::command::Command;
 use crate::media;
-use crate::peer::{Peer, Role};
+use crate::peer::{Peer, Role, Traffic};
 use crate::room::{Carried, Outlet, Room, Source, Track};
 use crate::sdp::Kind;
 use crate::thread::MediaThread;
@@ -24,7 +25,14 @@ impl MediaThread {
                 self.rooms.insert(room, Room::new(top_speakers));
             }
             Command::CloseRoom { room } => self.close_room(room, now),
-            Command::OpenPeer { room, peer, role } => self.open_peer(room, peer, role, now),
+            Command::OpenPeer {
+                room,
+                peer,
+                role,
+                traffic,
+            } => {
+                self.open_peer((room, peer, role), traffic, now);
+            }
             Command::AcceptOffer {
                 peer,
                 offer,
@@ -53,9 +61,6 @@ impl MediaThread {
                 let _ = reply.send(taken);
             }
             Command::ClosePeer { peer } => self.close_peer(peer, now),
-            Command::PeerStats { peer, reply } => {
-                let _ = reply.send(self.peer_stats(peer));
-            }
             Command::PermitData { peer, allowed } => {
                 if let Some(peer) = self.peers.get_mut(&peer) {
                     peer.data_allowed = allowed;
@@ -155,7 +160,12 @@ impl MediaThread {
         }
     }
 
-    fn open_peer(&mut self, room: u64, id: u64, role: Role, now: Instant) {
+    fn open_peer(
+        &mut self,
+        (room, id, role): (u64, u64, Role),
+        traffic: Arc<Traffic>,
+        now: Instant,
+    ) {
         // A handle may be given again while its last peer still says goodbye.
         self.drop_peer(id);
         let Some(here) = self.rooms.get_mut(&room) else {
@@ -171,6 +181,7 @@ impl MediaThread {
             outlet,
             &self.crypto,
             &self.candidates,
+            traffic,
             now,
         );
         let ufrag = peer.ufrag();
@@ -293,15 +304,6 @@ impl MediaThread {
             Ok(())
         });
         self.drop_peer(id);
-    }
-
-    fn peer_stats(&self, id: u64) -> (u64, u64) {
-        let Some(peer) = self.peers.get(&id) else {
-            return (0, 0);
-        };
-        let streams = self.outlets.get(peer.outlet).map(|outlet| &outlet.streams);
-        let sent = streams.map_or(0, |streams| streams.iter().map(|s| s.octets()).sum());
-        (peer.bytes_in, sent)
     }
 
     fn close_room(&mut self, id: u64, now: Instant) {

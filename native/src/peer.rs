@@ -1,6 +1,8 @@
 //! One peer connection: str0m's state machine and what we remember beside it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
@@ -70,6 +72,13 @@ pub struct Happenings {
     pub material: Option<Material>,
 }
 
+/// Bytes of media, without headers, that came from a peer and went to it, as of the last second.
+#[derive(Default)]
+pub struct Traffic {
+    pub received: AtomicU64,
+    pub sent: AtomicU64,
+}
+
 /// One peer connection.
 pub struct Peer {
     /// Its handle.
@@ -90,8 +99,8 @@ pub struct Peer {
     pub listening: Vec<u32>,
     /// Whether its data is passed on.
     pub data_allowed: bool,
-    /// Bytes of media that came from it, without headers.
-    pub bytes_in: u64,
+    /// Its media, counted for whoever asks.
+    pub traffic: Arc<Traffic>,
     /// Until when it may still take what waits on its channels, once it is to close.
     pub closing: Option<Instant>,
     /// The only section that sends audio, where its packets do not say whose they are.
@@ -138,6 +147,7 @@ impl Peer {
         outlet: u32,
         crypto: &Crypto,
         candidates: &[Candidate],
+        traffic: Arc<Traffic>,
         now: Instant,
     ) -> Peer {
         let mut rtc = crate::codecs::configure(Rtc::builder())
@@ -162,7 +172,7 @@ impl Peer {
             publications: Vec::new(),
             listening: Vec::new(),
             data_allowed: true,
-            bytes_in: 0,
+            traffic,
             closing: None,
             nameless: None,
             lost_since: None,

@@ -181,8 +181,8 @@ impl Engine {
         Ok(self.inner.close_peer(peer)?)
     }
 
-    fn peer_stats(&self, py: Python<'_>, peer: u64) -> PyResult<(u64, u64)> {
-        Ok(py.detach(|| self.inner.peer_stats(peer))?)
+    fn peer_stats(&self, peer: u64) -> PyResult<(u64, u64)> {
+        Ok(self.inner.peer_stats(peer)?)
     }
 
     fn permit_data(&self, peer: u64, allowed: bool) -> PyResult<()> {

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use vox_voices::{TapReader, VoiceWriter};
 
+use crate::negotiation::MAX_SUBSCRIPTIONS;
+use crate::peer::Traffic;
+
 /// Peers of one room, tracks of one room: bounds that a caller of ours does not come near.
 const MAX_IN_ROOM: usize = 20_000;
 /// Rooms of one engine.
@@ -32,11 +35,18 @@ pub struct RoomEntry {
     taps: Vec<u64>,
 }
 
+/// A peer, as the border needs it.
+struct PeerEntry {
+    room: u64,
+    subscriptions: Vec<u64>,
+    traffic: Arc<Traffic>,
+}
+
 /// All handles of an engine.
 #[derive(Default)]
 pub struct Registry {
     rooms: HashMap<u64, RoomEntry>,
-    peers: HashMap<u64, u64>,
+    peers: HashMap<u64, PeerEntry>,
     tracks: HashMap<u64, TrackEntry>,
     taps: HashMap<u64, TapEntry>,
     members: Vec<usize>,
@@ -108,7 +118,7 @@ impl Registry {
     }
 
     /// Notes a peer; its thread.
-    pub fn open_peer(&mut self, room: u64, peer: u64) -> Result<usize, Refused> {
+    pub fn open_peer(&mut self, room: u64, peer: u64) -> Result<(usize, Arc<Traffic>), Refused> {
         if self.peers.contains_key(&peer) {
             return Err(format!("peer {peer} is open already"));
         }
@@ -120,23 +130,74 @@ impl Registry {
             return Err(format!("more than {MAX_IN_ROOM} peers in room {room}"));
         }
         entry.peers.push(peer);
-        self.peers.insert(peer, room);
+        let traffic = Arc::<Traffic>::default();
+        let subscriptions = Vec::new();
+        self.peers.insert(
+            peer,
+            PeerEntry {
+                room,
+                subscriptions,
+                traffic: Arc::clone(&traffic),
+            },
+        );
         self.members[entry.thread] += 1;
-        Ok(entry.thread)
+        Ok((entry.thread, traffic))
+    }
+
+    /// The media of a peer.
+    pub fn traffic(&self, peer: u64) -> Result<Arc<Traffic>, Refused> {
+        let entry = self.peers.get(&peer).ok_or_else(|| unknown("peer", peer))?;
+        Ok(Arc::clone(&entry.traffic))
     }
 
     /// The room and thread of a peer.
     pub fn peer(&self, peer: u64) -> Result<(u64, usize), Refused> {
-        let room = *self.peers.get(&peer).ok_or_else(|| unknown("peer", peer))?;
+        let entry = self.peers.get(&peer).ok_or_else(|| unknown("peer", peer))?;
+        let room = entry.room;
         Ok((room, self.room(room)?))
+    }
+
+    /// Notes that a peer wants a track of its room; its thread.
+    pub fn subscribe(&mut self, peer: u64, track: u64) -> Result<usize, Refused> {
+        let (room, thread) = self.peer(peer)?;
+        if self.track(track)?.0 != room {
+            return Err(format!("peer {peer} and track {track} are not in one room"));
+        }
+        let tracks = &self.tracks;
+        let entry = self
+            .peers
+            .get_mut(&peer)
+            .ok_or_else(|| unknown("peer", peer))?;
+        if entry.subscriptions.contains(&track) {
+            return Ok(thread);
+        }
+        if entry.subscriptions.len() >= MAX_SUBSCRIPTIONS {
+            entry
+                .subscriptions
+                .retain(|track| tracks.contains_key(track));
+        }
+        if entry.subscriptions.len() >= MAX_SUBSCRIPTIONS {
+            return Err(format!(
+                "peer {peer} has {MAX_SUBSCRIPTIONS} subscriptions, which is the bound"
+            ));
+        }
+        entry.subscriptions.push(track);
+        Ok(thread)
+    }
+
+    /// Forgets that; the peer's thread.
+    pub fn unsubscribe(&mut self, peer: u64, track: u64) -> Result<usize, Refused> {
+        let (_, thread) = self.peer(peer)?;
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            entry.subscriptions.retain(|&other| other != track);
+        }
+        Ok(thread)
     }
 
     /// Forgets a peer; its thread. Its tracks are still to be unpublished, or go with the room.
     pub fn close_peer(&mut self, peer: u64) -> Result<usize, Refused> {
-        let room = self
-            .peers
-            .remove(&peer)
-            .ok_or_else(|| unknown("peer", peer))?;
+        let entry = self.peers.remove(&peer);
+        let room = entry.ok_or_else(|| unknown("peer", peer))?.room;
         let entry = self
             .rooms
             .get_mut(&room)
@@ -275,6 +336,24 @@ mod tests {
         assert_eq!(registry.peer(10), Err("there is no peer 10".into()));
         assert!(registry.track(5).is_err());
         assert_eq!(registry.peers(), 0);
+    }
+
+    #[test]
+    fn subscriptions_are_bounded_and_tracks_that_ended_do_not_count() {
+        let mut registry = Registry::new(1);
+        registry.open_room(1, &[0]).unwrap();
+        registry.open_peer(1, 10).unwrap();
+        let last = MAX_SUBSCRIPTIONS as u64;
+        for track in 0..=last {
+            registry.open_track(1, track, None).unwrap();
+        }
+        for track in 0..last {
+            registry.subscribe(10, track).unwrap();
+        }
+        assert!(registry.subscribe(10, 0).is_ok());
+        assert!(registry.subscribe(10, last).unwrap_err().contains("bound"));
+        registry.close_track(3).unwrap();
+        assert!(registry.subscribe(10, last).is_ok());
     }
 
     #[test]

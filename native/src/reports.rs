@@ -1,5 +1,6 @@
 //! What listeners report and what we tell them: losses made good, round trips, sender reports, quality.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use str0m::net::Protocol;
@@ -145,6 +146,7 @@ impl MediaThread {
             .map(|(slot, _)| slot)
             .filter(|&slot| u64::from(slot) % REPORT_EVERY == turn)
             .collect();
+        self.count_traffic();
         for slot in slots {
             let Some(outlet) = self.outlets.get_mut(slot) else {
                 continue;
@@ -177,6 +179,18 @@ impl MediaThread {
                 ) {
                     self.net.transmit(route.proto, route.remote, &self.plain);
                 }
+            }
+        }
+    }
+
+    /// What went out to each peer, for whoever asks.
+    fn count_traffic(&self) {
+        for peer in self.peers.values() {
+            if let Some(outlet) = self.outlets.get(peer.outlet) {
+                let sent: u64 = outlet.streams.iter().map(|stream| stream.octets()).sum();
+                peer.traffic
+                    .sent
+                    .store(outlet.retired + sent, Ordering::Relaxed);
             }
         }
     }

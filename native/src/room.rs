@@ -226,12 +226,21 @@ pub struct Outlet {
     pub carried: Vec<Carried>,
     /// News of this wake, by their places in the list, and the streams that they go to.
     pub news: Vec<(u32, u16)>,
+    /// Bytes of media that went out on streams that are no more.
+    pub retired: u64,
     /// What it can take of video.
     pub bandwidth: Bandwidth,
     /// Bytes of video that it was sent, when they were last looked at.
     pub video_octets: u64,
     /// What that was in the last second, in bit/s.
     pub video_bitrate: u64,
+}
+
+impl Outlet {
+    /// Whether anything can be sent to the peer yet.
+    pub fn is_reachable(&self) -> bool {
+        self.keys.is_some() && self.route.is_some()
+    }
 }
 
 /// What a stream carries.

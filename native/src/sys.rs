@@ -127,20 +127,44 @@ impl Poller {
 pub fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
-    let size = SOCKET_BUFFER;
-    for option in [libc::SO_RCVBUF, libc::SO_SNDBUF] {
-        // SAFETY: the option is a c_int that lives over the call. The kernel caps it; less is fine.
-        unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_SOCKET,
-                option,
-                (&raw const size).cast(),
-                mem::size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        };
-    }
+    // Less than asked for is fine: the kernel has its bounds.
+    let _ = set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, SOCKET_BUFFER);
+    let _ = set(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, SOCKET_BUFFER);
+    // Nothing of ours is longer than any path takes. So no packet needs a number for its fragments, and a forged
+    // "too big" cannot shrink a path.
+    let (level, option, probe) = match address {
+        SocketAddr::V4(_) => (
+            libc::IPPROTO_IP,
+            libc::IP_MTU_DISCOVER,
+            libc::IP_PMTUDISC_PROBE,
+        ),
+        SocketAddr::V6(_) => (
+            libc::IPPROTO_IPV6,
+            libc::IPV6_MTU_DISCOVER,
+            libc::IPV6_PMTUDISC_PROBE,
+        ),
+    };
+    let _ = set(&socket, level, option, probe);
     Ok(socket)
+}
+
+fn set(
+    socket: &UdpSocket,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: the option is a c_int that lives over the call.
+    check(unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            mem::size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    })?;
+    Ok(())
 }
 
 /// Opens the TCP listener of a media thread.

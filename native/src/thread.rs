@@ -32,6 +32,8 @@ const LISTENER: u64 = 2;
 const ROUNDS: usize = 4;
 /// The beat of voices and taps.
 const TICK: Duration = vox_voices::FRAME;
+/// Beats that are made good after a stall, at most.
+const MAX_LATE_BEATS: usize = 10;
 /// How often slow things are looked at: silence, patience, reports.
 const SECOND: Duration = Duration::from_secs(1);
 /// How long a peer may be unreachable before it is over.
@@ -114,6 +116,7 @@ pub struct MediaThread {
     pub(crate) by_address: HashMap<(Protocol, SocketAddr), u64>,
     pub(crate) news: Vec<News>,
     pub(crate) dirty: Vec<u32>,
+    pub(crate) unready: Vec<(Instant, u64)>,
     pub(crate) plain: Vec<u8>,
     pub(crate) voices: Vec<u32>,
     pub(crate) taps: usize,
@@ -164,6 +167,7 @@ impl MediaThread {
             by_address: HashMap::new(),
             news: Vec::new(),
             dirty: Vec::new(),
+            unready: Vec::new(),
             plain: Vec::new(),
             voices: Vec::new(),
             taps: 0,
@@ -200,11 +204,7 @@ impl MediaThread {
     fn turn(&mut self, ready: &[Ready], receiver: &mut Receiver, now: Instant) {
         for ready in ready {
             match ready.token {
-                COMMANDS => {
-                    for command in self.inbox.take() {
-                        self.obey(command, now);
-                    }
-                }
+                COMMANDS => self.obey_waiting(now),
                 UDP if ready.readable => self.receive(receiver, now),
                 UDP => {}
                 LISTENER => {
@@ -217,14 +217,7 @@ impl MediaThread {
             }
         }
         self.run_timers(now);
-        if now >= self.next_tick {
-            self.next_tick = if self.has_beat() {
-                (self.next_tick + TICK).max(now)
-            } else {
-                now + TICK
-            };
-            self.beat(now);
-        }
+        self.beat_in_time(now);
         if now >= self.next_second {
             self.next_second = now + SECOND;
             self.seconds += 1;
@@ -233,6 +226,28 @@ impl MediaThread {
         }
         self.forward_news();
         self.net.flush();
+    }
+
+    /// Beats that are due. Those that a stall held up are made good, so that voices keep their time; not for ever.
+    fn beat_in_time(&mut self, now: Instant) {
+        for _ in 0..MAX_LATE_BEATS {
+            if now < self.next_tick {
+                return;
+            }
+            self.next_tick += TICK;
+            // What trips over one room's sound must not end the rooms of the whole thread.
+            let beat = catch_unwind(AssertUnwindSafe(|| self.beat(now)));
+            if beat.is_err() || !self.has_beat() {
+                break;
+            }
+        }
+        self.next_tick = self.next_tick.max(now);
+    }
+
+    fn obey_waiting(&mut self, now: Instant) {
+        for command in self.inbox.take() {
+            self.obey(command, now);
+        }
     }
 
     fn has_beat(&self) -> bool {
@@ -258,6 +273,8 @@ impl MediaThread {
             let Ok(count) = receiver.receive(&self.net.udp) else {
                 return;
             };
+            // What Python asked before these were sent comes before them.
+            self.obey_waiting(now);
             for index in 0..count {
                 if let Some((source, datagram)) = receiver.datagram(index) {
                     self.datagram(Protocol::Udp, source, datagram, now);
@@ -274,6 +291,7 @@ impl MediaThread {
         let Some(frames) = frames else {
             return;
         };
+        self.obey_waiting(now);
         for datagram in tcp::datagrams(&frames.bytes) {
             self.datagram(Protocol::Tcp, frames.remote, datagram, now);
         }

@@ -100,10 +100,11 @@ impl MediaThread {
                 continue;
             };
             for listener in track.listeners.iter().filter(|listener| !listener.paused) {
-                let carried = self
+                let outlet = self
                     .outlets
                     .get(listener.outlet)
-                    .and_then(|outlet| outlet.carried.get(usize::from(listener.stream)));
+                    .filter(|o| o.is_reachable());
+                let carried = outlet.and_then(|o| o.carried.get(usize::from(listener.stream)));
                 let awaited = carried.and_then(|carried| carried.switch.as_ref()?.awaits());
                 if let Some(layer) = awaited.filter(|&layer| video.request(layer, now_us)) {
                     asked.push((slot, layer));
@@ -130,6 +131,7 @@ impl MediaThread {
         let watching: Vec<u32> = self
             .outlets
             .iter()
+            .filter(|(_, outlet)| outlet.is_reachable())
             .filter(|(_, outlet)| {
                 outlet
                     .carried
@@ -173,8 +175,36 @@ impl MediaThread {
                 continue;
             }
             let bitrate = outlet.bandwidth.estimate(now_us);
-            let may_try = bitrate.is_some() && outlet.bandwidth.try_more(now_us);
-            allocate(Budget { bitrate, may_try }, &wanted, &mut chosen);
+            allocate(
+                Budget {
+                    bitrate: None,
+                    may_try: false,
+                },
+                &wanted,
+                &mut chosen,
+            );
+            if bitrate.is_some() {
+                let most = chosen.clone();
+                allocate(
+                    Budget {
+                        bitrate,
+                        may_try: false,
+                    },
+                    &wanted,
+                    &mut chosen,
+                );
+                // Tried only where there is something to gain: a trial that brings nothing makes the next one wait.
+                if chosen != most && outlet.bandwidth.try_more(now_us) {
+                    allocate(
+                        Budget {
+                            bitrate,
+                            may_try: true,
+                        },
+                        &wanted,
+                        &mut chosen,
+                    );
+                }
+            }
             for (&stream, &choice) in streams.iter().zip(&chosen) {
                 let carried = &mut outlet.carried[stream];
                 let state = carried

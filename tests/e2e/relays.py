@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
+import ssl
 import subprocess
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -14,6 +14,7 @@ from livekit.protocol import rtc
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.agents import VOX, RunningAgent
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import time_limit
 from vox.relay.opening import is_engine_installed
@@ -21,12 +22,6 @@ from vox.runtime.clock import SystemClock
 from vox.security.room_tokens import RoomClaims, RoomKey, VideoGrant, sign_room_token
 
 KEY = RoomKey("APIkey", "0123456789abcdef0123456789abcdef")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def token(room: str, identity: str) -> str:
@@ -80,10 +75,10 @@ class Member:
 
 
 @contextlib.asynccontextmanager
-async def member(url: str, room: str, identity: str) -> AsyncGenerator[Member]:
-    """A participant on the relay at this address."""
+async def member(url: str, room: str, identity: str, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Member]:
+    """A participant on the relay at this address; `tls` says whom a wss:// address trusts."""
     address = f"{url.rstrip('/')}/rtc?access_token={token(room, identity)}&auto_subscribe=1&protocol=16"
-    async with connect(address) as connection:
+    async with connect(address, ssl=tls) as connection:
         yield Member(connection, (await _until(connection, "join")).join)
 
 

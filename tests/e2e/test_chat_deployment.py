@@ -205,7 +205,7 @@ def test_compose_and_dockerfile_parse_and_name_what_is_there():
     }
     assert {step[0] for step in steps} <= known
     assert steps[0][0] == "FROM"
-    for _, rest in (step for step in steps if step[0] == "COPY"):
+    for _, rest in (step for step in steps if step[0] == "COPY" and "--from=" not in step[1]):
         assert all((ROOT / source).exists() for source in rest.split()[:-1])
     assert json.loads(next(rest for name, rest in steps if name == "CMD"))[:3] == [
         "uvicorn",

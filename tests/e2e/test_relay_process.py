@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 from collections.abc import AsyncGenerator
@@ -10,14 +11,16 @@ from typing import Any
 
 import httpx2
 from livekit.api import LiveKitAPI
-from livekit.protocol import models, room, rtc
+from livekit.protocol import agent_dispatch, models, room, rtc
 from websockets.exceptions import WebSocketException
 
-from tests.e2e.agents import RunningAgent
+from tests.e2e.agents import RunningAgent, agent_server
 from tests.e2e.directories import directory, listed
 from tests.e2e.relays import KEY, member, relay_process
+from tests.require import require
 from tests.time_limits import time_limit
 from vox.clients.directory import DirectoryClient
+from vox.relay.opening import is_engine_installed
 
 ADMIN = "admin-0123456789abcdef"
 PLACES = {"frankfurt": (50.1, 8.7), "virginia": (39.0, -77.5), "sydney": (-33.9, 151.2)}
@@ -173,3 +176,30 @@ async def test_rooms_go_on_while_the_directory_is_away(tmp_path: Path):
                     assert [one.identity for one in bob.joined.other_participants] == ["ada"]
                 async with httpx2.AsyncClient(base_url=relay.http) as asking:
                     assert (await asking.get("/ready")).json()["ready"] is True
+
+
+async def test_in_vox_up_an_agent_that_is_sent_for_comes_and_goes(tmp_path: Path):
+    require(is_engine_installed(), "vox_native", "make native")
+    async with agent_server(tmp_path, {}, command="up") as running:
+        [ready] = await running.logged("relay ready")
+        key = json.loads((tmp_path / "data" / "media.key").read_text())
+        api = LiveKitAPI(ready["address"], key["key"], key["secret"])
+
+        async def identities() -> list[str]:
+            found = await api.room.list_participants(room.ListParticipantsRequest(room="lobby"))
+            return [one.identity for one in found.participants]
+
+        try:
+            wanted = agent_dispatch.CreateAgentDispatchRequest(agent_name="bistro", room="lobby")
+            sent = await api.agent_dispatch.create_dispatch(wanted)
+            async with time_limit():
+                while await identities() != [f"agent-{sent.id}"]:  # noqa: ASYNC110  it comes by another part
+                    await asyncio.sleep(0.1)
+            who = room.RoomParticipantIdentity(room="lobby", identity=f"agent-{sent.id}")
+            assert (await api.room.get_participant(who)).kind == models.ParticipantInfo.AGENT
+            await api.agent_dispatch.delete_dispatch(sent.id, "lobby")
+            async with time_limit():
+                while await identities():  # noqa: ASYNC110  likewise
+                    await asyncio.sleep(0.1)
+        finally:
+            await api.aclose()

@@ -60,6 +60,7 @@ async def test_a_spoken_question_gets_its_spoken_answer_and_silence_nothing(tmp_
         await client.told("bot-stopped-speaking")
         assert rms(bytes(client.heard)) > 0.05, "the greeting is audible"
         assert client.microphone is not None
+        await client.hears_no_more()
         client.heard.clear()
         client.microphone.play(await question())
         await client.told("user-started-speaking")

@@ -318,6 +318,7 @@ def _is_socket(descriptor: Path) -> bool:
         return False
 
 
+@only_aiortc  # whose association is bounded by us; the engine has its own bounds
 @pytest.mark.parametrize("kind", ["fragments", "gaps", "streams"])
 async def test_a_client_that_sends_parts_of_messages_without_end_is_dropped(kind: str):
     async with connected() as (_, ears, pc, _):

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from aiortc import RTCIceServer
 
 from tests.e2e.agents import FAKES, agent_server

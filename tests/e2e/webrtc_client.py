@@ -90,6 +90,14 @@ class WebRtcClient:
                 self._news.clear()
                 await self._news.wait()
 
+    async def hears_no_more(self) -> None:
+        """Waits until what was still on its way, or in this client's buffer, has been heard."""
+        async with time_limit():
+            heard = -1
+            while heard != len(self.heard):
+                heard = len(self.heard)
+                await asyncio.sleep(0.2)
+
     async def connect(self, **fields: Any) -> dict[str, Any]:
         """Offers a new connection and waits until it stands; returns the body of the answer."""
         self.pc = self._make_connection()

@@ -50,6 +50,7 @@ class PlayedRelay:
         self.refused: list[str] = []
         self.events: list[Any] = []
         self._later: list[Callable[[], None]] = []
+        self._timers: list[tuple[float, Callable[[], None]]] = []
         self._ids = 0
         self.rooms = Rooms(
             self.engine,
@@ -59,6 +60,7 @@ class PlayedRelay:
             refused=self.refused.append,
             make_id=self._make_id,
             soon=self._put_off,
+            later=self._put_off_until,
         )
         self.rooms.observe(self.events.append)
 
@@ -92,11 +94,18 @@ class PlayedRelay:
         """Lets time go by, with a look at everything each second."""
         for _ in range(int(seconds)):
             self.clock.advance(1.0)
+            due = [work for at, work in self._timers if at <= self.clock.now()]
+            self._timers = [one for one in self._timers if one[0] > self.clock.now()]
+            for work in due:
+                work()
             self.rooms.beat()
             self.settle()
 
     def _put_off(self, work: Callable[[], None]) -> None:
         self._later.append(work)
+
+    def _put_off_until(self, seconds: float, work: Callable[[], None]) -> None:
+        self._timers.append((self.clock.now() + seconds, work))
 
     def _make_id(self, prefix: str) -> str:
         self._ids += 1
@@ -122,6 +131,11 @@ class PlayedClient:
     @property
     def is_in(self) -> bool:
         return any(one.WhichOneof("message") == "join" for one in self.socket.messages)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the relay still has this very session."""
+        return self.socket.is_open and self.session.is_open
 
     @property
     def sid(self) -> str:
@@ -209,7 +223,7 @@ class PlayedClient:
 
     def answer_all(self) -> None:
         """Answers offers until there are none."""
-        while self.peer.is_offering:
+        while not self.participant.is_single and self.peer.is_offering:
             self.answer()
 
     def receives(self) -> set[str]:

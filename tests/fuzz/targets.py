@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
-from vox.protocols import agent_json, agent_protobuf, fleet, gateway, rtvi
+from vox.protocols import agent_json, agent_protobuf, fleet, gateway, relay_voices, rtvi
 from vox.protocols.agent_events import (
     AgentReady,
     BotInterrupted,
@@ -103,6 +103,7 @@ def targets() -> dict[str, Target]:
     found += _agent_targets()
     found += _gateway_targets()
     found += _fleet_targets()
+    found += _voice_targets()
     return {target.name: target for target in found}
 
 
@@ -132,6 +133,43 @@ def _fleet_targets() -> list[Target]:
     return [
         Target("fleet-bridge", lambda: _Reader(fleet.read_worker), [[fleet.write(one) for one in from_worker]]),
         Target("fleet-worker", lambda: _Reader(fleet.read_bridge), [[fleet.write(one) for one in from_bridge]]),
+    ]
+
+
+def _voice_targets() -> list[Target]:
+    member = relay_voices.Member("ann", "Ann", "sip", has_audio=True, track="TR_1", attributes={"a": "1"})
+    from_relay: list[relay_voices.ServerMessage] = [
+        relay_voices.Joined("lobby", "bot", "PA_1", "TR_2", "{}", [member]),
+        relay_voices.MemberChanged(member),
+        relay_voices.SpeakersChanged([relay_voices.Speaker("ann", 0.5)]),
+        relay_voices.Heard("ann", bytes(640)),
+        relay_voices.Heard("", bytes(320)),
+        relay_voices.DataReceived(b"\x00\xff", "t", "ann"),
+        relay_voices.TextReceived("hello", relay_voices.CHAT_TOPIC, "ann"),
+        relay_voices.DigitsReceived("5#", "ann"),
+        relay_voices.Muted(is_muted=True),
+        relay_voices.Refused("listen", "participant_not_found", "no"),
+        relay_voices.MemberLeft("ann"),
+        relay_voices.Removed("room_deleted"),
+    ]
+    from_member: list[relay_voices.ClientMessage] = [
+        relay_voices.Listen("ann"),
+        relay_voices.Mix(8_000),
+        relay_voices.Speech(bytes(640), 16_000),
+        relay_voices.Flush(),
+        relay_voices.Mute(is_muted=True),
+        relay_voices.SendData(b"\x00\xff", "t", is_reliable=False, to=["ann"]),
+        relay_voices.SendText("hello"),
+        relay_voices.SendDigits("5#"),
+        relay_voices.Transcribe("s-1", "good day", "ann", is_final=True, language="en"),
+        relay_voices.SetAttributes({"a": ""}),
+        relay_voices.SetMetadata("{}"),
+        relay_voices.Leave(),
+    ]
+    encode = relay_voices.encode
+    return [
+        Target("voices-relay", lambda: _Reader(relay_voices.decode_client), [[encode(one) for one in from_member]]),
+        Target("voices-member", lambda: _Reader(relay_voices.decode_server), [[encode(one) for one in from_relay]]),
     ]
 
 

@@ -16,7 +16,7 @@ from tests.reference import ROOT
 DOCS = ROOT / "docs"
 RESULTS = ROOT / "bench" / "results"
 SOURCE = ROOT / "src" / "vox"
-PARTS = ("agent", "chat", "directory")
+PARTS = ("agent", "chat", "directory", "relay")
 AT_THE_TOP = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 ANSWER_ON_TIME_MS = 15.0
 """Added latency (p99) up to which the README counts a call as answered on time."""

@@ -27,6 +27,10 @@ PLANTS = {
         "directory/relays/relay.py",
         "vox.directory.api.routes",
     ),
+    "Imports inside the relay go down this list only, type-only and function-level ones too": (
+        "relay/rooms/room.py",
+        "vox.relay.service.dispatch",
+    ),
     "Imports inside the fleet go down this list only, type-only and function-level ones too": (
         "fleet/dispatch/placement.py",
         "vox.fleet.worker.worker",

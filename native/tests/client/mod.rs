@@ -59,7 +59,7 @@ pub struct Client {
     pub channels: Vec<(ChannelId, String)>,
     pub data: Vec<(String, Vec<u8>)>,
     pub keyframes: usize,
-    labels: BTreeMap<usize, String>,
+    remote_ufrag: String,
     pub sending: Option<Mid>,
     sequence: u64,
     next: Instant,
@@ -103,7 +103,7 @@ impl Client {
             channels: Vec::new(),
             data: Vec::new(),
             keyframes: 0,
-            labels: BTreeMap::new(),
+            remote_ufrag: String::new(),
             sending: None,
             sequence: 100,
             next: now,
@@ -126,6 +126,10 @@ impl Client {
     }
 
     pub fn answered(&mut self, pending: SdpPendingOffer, answer: &str) {
+        let ufrag = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+        self.remote_ufrag = ufrag.unwrap_or_default().to_owned();
         let answer = SdpAnswer::from_sdp_string(&self.reachable(answer)).unwrap();
         self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
         self.wake();
@@ -148,6 +152,14 @@ impl Client {
             .lines()
             .filter(|l| !(l.starts_with("a=candidate:") && l.contains(other)));
         kept.map(|line| format!("{line}\r\n")).collect()
+    }
+
+    /// Sends something that no client sends, from where this one is known.
+    pub fn inject(&self, engine: &Engine, datagram: &[u8]) {
+        if let Wire::Udp(socket) = &self.wire {
+            let to = SocketAddr::from((Ipv4Addr::LOCALHOST, engine.udp_ports()[0]));
+            let _ = socket.send_to(datagram, to);
+        }
     }
 
     /// Goes on from another port, as behind a NAT that forgot.
@@ -193,6 +205,27 @@ impl Client {
                 Output::Event(event) => self.happened(event),
             }
         }
+    }
+
+    /// Sends as long as the channel takes it.
+    pub fn try_send(&mut self, payload: &[u8]) -> bool {
+        let Some(&(id, _)) = self.channels.first() else {
+            return false;
+        };
+        let Some(mut channel) = self.rtc.channel(id) else {
+            return false;
+        };
+        if channel.buffered_amount() > 100_000 {
+            return false;
+        }
+        let sent = channel.write(true, payload).unwrap_or(false);
+        self.drain();
+        sent
+    }
+
+    /// The user fragment that the engine gave this client.
+    pub fn remote_ufrag(&self) -> String {
+        self.remote_ufrag.clone()
     }
 
     fn happened(&mut self, event: Event) {
@@ -354,9 +387,7 @@ pub fn event(
     mut holds: impl FnMut(&event::Event) -> bool,
 ) {
     until(clients, what, |_| {
-        engine
-            .events()
-            .iter()
-            .fold(false, |found, e| holds(e) || found)
+        let found: Vec<bool> = engine.events().iter().map(&mut holds).collect();
+        found.contains(&true)
     });
 }

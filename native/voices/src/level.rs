@@ -39,6 +39,20 @@ impl AudioLevel {
         }
     }
 
+    /// What to take a packet of Opus for whose sender tells no level: speech where it is longer than a pause of
+    /// discontinuous transmission, just loud enough to count.
+    #[must_use]
+    pub const fn guessed(payload: usize) -> AudioLevel {
+        if payload > PAUSE_BYTES {
+            AudioLevel {
+                level: GUESSED_LEVEL,
+                is_voice: true,
+            }
+        } else {
+            AudioLevel::SILENCE
+        }
+    }
+
     /// The byte of the header extension: V in the highest bit.
     #[must_use]
     pub const fn to_byte(self) -> u8 {
@@ -63,6 +77,10 @@ impl AudioLevel {
 
 /// From this level up (0 is the loudest), what we send is called speech.
 const VOICE_LEVEL: u8 = 50;
+
+/// Comfort noise and pauses take no more bytes than this.
+const PAUSE_BYTES: usize = 10;
+const GUESSED_LEVEL: u8 = 35;
 
 static AMPLITUDES: LazyLock<[f32; 128]> = LazyLock::new(|| {
     std::array::from_fn(|level| {
@@ -102,6 +120,12 @@ mod tests {
                 is_voice: false
             }
         );
+    }
+
+    #[test]
+    fn a_packet_without_a_level_counts_where_it_is_no_pause() {
+        assert_eq!(AudioLevel::guessed(3), AudioLevel::SILENCE);
+        assert!(AudioLevel::guessed(60).level <= crate::SpeakerSettings::default().threshold);
     }
 
     #[test]

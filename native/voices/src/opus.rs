@@ -1,6 +1,7 @@
 //! Opus, one frame of 20 ms mono at a time, and what its packets say of themselves (RFC 6716, section 3).
 //!
-//! The codec is a crate in Rust; a packet comes from a stranger, so a panic inside of it ends one packet, not the thread.
+//! The codec is a crate in Rust; a packet comes from a stranger, so a panic inside of it ends one packet, not the thread and
+//! all of its rooms.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,8 +61,8 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder for samples at `rate`, towards `bitrate` bit/s, with discontinuous transmission and in-band FEC
-    /// for a loss of 5 %.
+    /// An encoder for samples at `rate`, towards `bitrate` bit/s, with discontinuous transmission; in-band FEC begins
+    /// with the first loss that is told by [`Encoder::expect_loss`].
     ///
     /// # Panics
     /// Never: the four rates are those that Opus takes.
@@ -70,10 +71,9 @@ impl Encoder {
         let mut opus =
             OpusEncoder::new(rate.hz() as i32, 1, Application::Voip).expect("a rate of Opus");
         opus.bitrate_bps = bitrate.clamp(6_000, 128_000) as i32;
-        opus.complexity = COMPLEXITY;
+        opus.complexity = i32::from(EFFORT);
         opus.use_dtx = true;
         opus.use_inband_fec = true;
-        opus.packet_loss_perc = EXPECTED_LOSS;
         Encoder {
             opus: Box::new(opus),
             rate,
@@ -93,24 +93,30 @@ impl Encoder {
     /// Where `pcm` is not one frame.
     pub fn encode(&mut self, pcm: &[i16], packet: &mut [u8; MAX_PACKET]) -> usize {
         assert_eq!(pcm.len(), self.rate.frame(), "one frame of 20 ms");
-        match self.opus.encode_s16(pcm, pcm.len(), packet) {
-            Ok(size) if !is_pause(&packet[..size]) => size,
+        let Encoder { opus, .. } = self;
+        let made = catch_unwind(AssertUnwindSafe(|| opus.encode_s16(pcm, pcm.len(), packet)));
+        match made {
+            Ok(Ok(size)) if !is_pause(&packet[..size]) => size,
             _ => 0,
         }
     }
 
-    /// Begins anew, as after a pause of another's.
-    pub fn reset(&mut self) {
-        self.opus
-            .reset_state()
-            .expect("a state that was made once is made again");
+    /// Provides for a loss of so many percent, of the worst listener: from 1 on, packets carry a copy of the one before.
+    pub fn expect_loss(&mut self, percent: u8) {
+        self.opus.packet_loss_perc = i32::from(percent.min(30));
+    }
+
+    /// How hard it tries, 0 to 10; [`EFFORT`] is where it begins.
+    pub fn set_effort(&mut self, effort: u8) {
+        self.opus.complexity = i32::from(effort.min(10));
     }
 }
 
-/// The encoder's effort, 0 to 10. At 32 kbit/s the next steps cost twice the time for a difference that is hardly heard.
-const COMPLEXITY: i32 = 5;
-/// For what loss the encoder provides, in percent.
-const EXPECTED_LOSS: i32 = 5;
+/// The encoder's effort on a thread that has time. At 32 kbit/s the next steps cost twice as much for a difference that is
+/// hardly heard.
+pub const EFFORT: u8 = 5;
+/// The effort on a thread that is short of time: less than half the cost, and still clear speech.
+pub const LOW_EFFORT: u8 = 1;
 
 /// Makes samples of packets, and something like them of packets that are lost.
 pub struct Decoder {

@@ -136,6 +136,8 @@ pub fn voice(bitrate: u32, sequence: u16, timestamp: u32) -> (VoiceWriter, Voice
         consumed: 0,
         partial: Vec::new(),
         bitrate,
+        loss: 0,
+        effort: opus::EFFORT,
         sequence,
         timestamp,
         encoder: None,
@@ -280,6 +282,8 @@ pub struct Voice {
     consumed: u64,
     partial: Vec<i16>,
     bitrate: u32,
+    loss: u8,
+    effort: u8,
     sequence: u16,
     timestamp: u32,
     encoder: Option<Encoder>,
@@ -380,6 +384,22 @@ impl Voice {
         })
     }
 
+    /// Provides for a loss of so many percent of its packets, of the worst listener.
+    pub fn expect_loss(&mut self, percent: u8) {
+        self.loss = percent;
+        if let Some(encoder) = &mut self.encoder {
+            encoder.expect_loss(percent);
+        }
+    }
+
+    /// How hard the encoder tries, 0 to 10: [`opus::EFFORT`] at first, [`opus::LOW_EFFORT`] where time is short.
+    pub fn set_effort(&mut self, effort: u8) {
+        self.effort = effort;
+        if let Some(encoder) = &mut self.encoder {
+            encoder.set_effort(effort);
+        }
+    }
+
     /// The RTP timestamp of this tick, for sender reports: it runs on in pauses.
     #[must_use]
     pub fn timestamp(&self) -> u32 {
@@ -401,7 +421,10 @@ impl Voice {
             .as_ref()
             .is_none_or(|encoder| encoder.rate() != self.rate)
         {
-            self.encoder = Some(Encoder::new(self.rate, self.bitrate));
+            let mut encoder = Encoder::new(self.rate, self.bitrate);
+            encoder.expect_loss(self.loss);
+            encoder.set_effort(self.effort);
+            self.encoder = Some(encoder);
         }
         self.encoder
             .as_mut()

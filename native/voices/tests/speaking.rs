@@ -6,7 +6,7 @@ use std::thread;
 
 use common::{Chance, bytes, packets, samples, steepest, strength, tone};
 use vox_voices::g711::Law;
-use vox_voices::opus::Decoder;
+use vox_voices::opus::{Decoder, LOW_EFFORT};
 use vox_voices::{Rate, Voice, VoiceError, VoiceTick, voice};
 
 fn pcm(voice: &Voice) -> Vec<i16> {
@@ -281,6 +281,53 @@ fn silence_is_soon_not_sent_at_all() {
         })
         .count();
     assert!(sent < 60, "{sent} of 200 packets of silence were sent");
+}
+
+#[test]
+fn a_copy_of_the_packet_before_is_sent_once_loss_is_told() {
+    let loudest_after_loss = |loss| {
+        let (mut writer, mut voice) = voice(32_000, 0, 0);
+        voice.set_effort(LOW_EFFORT);
+        voice.expect_loss(loss);
+        let mut chance = Chance::new(7);
+        // Words come and go: what conceals alone would fill the lost word with the pause before it.
+        let said: Vec<i16> = (0..320 * 100)
+            .map(|n| {
+                if n / 1_600 % 2 == 0 {
+                    0
+                } else {
+                    (chance.below(12_000) as i16) - 6_000
+                }
+            })
+            .collect();
+        writer.write(&bytes(&said), Rate::Hz16000).unwrap();
+        let mut decoder = Decoder::new(Rate::Hz16000);
+        let mut energy = 0.0;
+        for number in 0..100 {
+            voice.tick();
+            let Some(packet) = voice.packet().map(|packet| packet.payload.to_vec()) else {
+                continue;
+            };
+            let mut heard = Vec::new();
+            // The first packet of each word is lost.
+            if number % 10 == 6 {
+                decoder.recover(&packet, 960, &mut heard);
+                energy += heard
+                    .iter()
+                    .map(|&sample| f64::from(sample).powi(2))
+                    .sum::<f64>();
+            }
+            if number % 10 != 5 {
+                decoder.decode(&packet, &mut heard).unwrap();
+            }
+        }
+        energy
+    };
+    let (with, without) = (loudest_after_loss(15), loudest_after_loss(0));
+    assert!(
+        with > without * 2.0,
+        "{with} with copies, {without} without"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Self
 
 from vox.agent.admission import AdaptiveLimit, Admission, Load
@@ -75,7 +76,8 @@ class AgentServer:
     """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001.
 
     `installation` brings models while the server runs, `checkpoints` keeps calls for other processes. Each of `on_end` is called when
-    the calls that are left have to end, each of `on_call_started` and `on_call_ended` for every call. A `gate`, where the server is a call worker, is set before the routes are made. `local_relay` gives the relay of this process.
+    the calls that are left have to end, each of `on_call_started` and `on_call_ended` for every call. A `gate`, where the server is a call worker, is set before the routes are made. `local_relay` gives the relay of this process; `chance` spreads
+    attempts.
     """
 
     settings: AgentSettings
@@ -87,6 +89,7 @@ class AgentServer:
     checkpoints: CheckpointStore | None = None
     gate: CallGate | None = None
     local_relay: FindRelay | None = None
+    chance: Random = field(default_factory=Random)
     handovers: Handovers | None = field(init=False, default=None)
     resources: Resources = field(init=False)
     stores: SessionStores = field(init=False)

@@ -13,19 +13,17 @@ import shutil
 import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from dataclasses import asdict
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from vox.cli.findings import Finding, check_certificate
 from vox.errors import DependencyError, UsageError, VoxError
 
 if TYPE_CHECKING:  # pydantic, the detector and the drivers are imported when the command runs, not for its help text
     from vox.agent.config.settings import AgentSettings
-
-Status = Literal["ok", "off", "warn", "fail"]
 
 # A call holds its own socket; a vendor's driver may hold one for each of the three stages. The rest is for the process itself.
 FILES_PER_CALL = 4
@@ -33,8 +31,6 @@ FILES_OF_THE_PROCESS = 200
 EXPECTED_CALLS = 300
 """Calls that one core holds, for an installation without `max_concurrent_calls`."""
 
-RENEW_WITHIN = timedelta(days=14)
-"""What is left of a certificate when its renewal is late: authorities' clients renew a month before the end."""
 ASK_TIMEOUT_S = 1.0
 MAX_HEALTH_BYTES = 1 << 16
 
@@ -56,16 +52,6 @@ OPTIONAL_PACKAGES = (
     ("http_ece", "pushes to browsers by the chat server", "push"),
     ("re2", "regular expressions in rules of moderation", "moderation"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found; `remedy` says what to do unless the status is ok."""
-
-    check: str
-    status: Status
-    detail: str
-    remedy: str = ""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -108,9 +94,19 @@ def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Fin
             yield check_session_store(settings)
         yield check_open_files(settings.max_concurrent_calls)
     yield from check_optional_parts()
+    yield check_web_client()
     yield check_local_models(settings)
     yield check_models(environment)
     yield from examine_relay(environment)
+
+
+def check_web_client(folder: Path | None = None) -> Finding:
+    """Whether the page that the chat server shows to browsers is built."""
+    from vox.runtime.pages import BUILT, HOW_TO_BUILD, ClientPages
+
+    if ClientPages(folder=folder or BUILT).is_built:
+        return Finding("web client", "ok", "built")
+    return Finding("web client", "off", "not built: the chat server's address shows how", HOW_TO_BUILD)
 
 
 def check_configuration(
@@ -188,24 +184,6 @@ def check_local_models(settings: "AgentSettings | None") -> Finding:
         "ok",
         f"{first.name} at port {first.port} offers {first.models[0]}{others}; in config.json:\n{first.configuration}",
     )
-
-
-def check_certificate(cert_file: str, key_file: str) -> Finding:
-    """Whether a server would start with certificate and key, and for how long."""
-    from vox.http.tls import TlsFiles
-    from vox.runtime.clock import SystemClock
-
-    now = SystemClock().wall()
-    try:
-        until = TlsFiles(Path(cert_file), Path(key_file)).check(now)
-    except UsageError as error:
-        return Finding("tls", "fail", error.args[0], error.hint)
-    shown = f"{cert_file} and its key, valid until {until:%Y-%m-%d}"
-    if until - now < RENEW_WITHIN:
-        return Finding(
-            "tls", "warn", shown, "renew the certificate; a running server reads the new files within a minute"
-        )
-    return Finding("tls", "ok", shown)
 
 
 def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -286,7 +264,7 @@ def check_webrtc(settings: "AgentSettings") -> Finding:
     from vox.media.webrtc.contract import driver
 
     try:
-        driver()
+        driver(settings.webrtc_driver)
     except UsageError as error:
         return _failed("webrtc", error)
     ports, calls = port_range(settings.webrtc_udp_ports), settings.max_concurrent_calls or EXPECTED_CALLS

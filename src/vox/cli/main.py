@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "worker": "carry calls of a fleet, with exact capacity",
     "bridge": "place outbound calls on the fleet of call workers",
     "fleet": "restart call workers, see how they are, configure nginx for them",
+    "web": "export the web client for another server",
     "models": "install the weights of offline speech, and check them",
     "simulate": "play a telephone carrier, for tests without one",
     "call": "place a simulated phone call and measure the answers",

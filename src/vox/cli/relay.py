@@ -86,6 +86,7 @@ async def serve_relay(settings: "RelaySettings", *, warnings: Sequence[str] = ()
             ) as server,
             relay.enrolled(),
         ):
+            relay.address = server.address
             freeze_startup_objects()
             ready = partial(
                 log.info, "relay ready", address=server.address, udp=engine.udp_ports(), tcp=engine.tcp_ports()

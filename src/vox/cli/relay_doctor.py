@@ -9,7 +9,6 @@ import os
 import secrets
 import socket
 import ssl
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from vox.cli.doctor import Finding, check_certificate
+from vox.cli.findings import Finding, check_certificate
 from vox.errors import VoxError
 
 if TYPE_CHECKING:
@@ -146,19 +145,21 @@ def check_socket_buffers(file: Path = Path("/proc/sys/net/core/rmem_max")) -> Fi
 def check_public_addresses(settings: "RelaySettings", *, runs: bool) -> Iterator[Finding]:
     """Which addresses clients are told for media, whether they are public, and whether a packet to them comes back in."""
     media, host = settings.media, settings.media_host
-    told = list(media.public_addresses) or ([host] if host not in _ANY else _own_addresses())
-    shown = ", ".join(told) or "none"
-    is_public = any(ip_address(one).is_global for one in told)
+    addresses = list(media.public_addresses) or ([host] if host not in _ANY else _own_addresses())
+    shown = ", ".join(addresses) or "none"
+    is_public = any(ip_address(one).is_global for one in addresses)
     if is_public:
         yield Finding("public address", "ok", f"clients are told {shown}")
     else:
         remedy = "set media.public_addresses to the address that the internet knows this machine by"
         yield Finding("public address", "warn", f"clients are told {shown}, which only this network reaches", remedy)
     for url in settings.turn.stun_urls:
-        yield _compare_with_stun(url, told)
-    if media.udp_port and not runs:
-        for address in told:
+        yield _compare_with_stun(url, addresses)
+    for address in addresses:
+        if media.udp_port and not runs:
             yield _echo(host, media.udp_port, address)
+        if media.tcp_port > 0 and runs:
+            yield _reached(address, media.tcp_port)
 
 
 def check_path(settings: "RelaySettings") -> Iterator[Finding]:
@@ -192,16 +193,19 @@ def check_path(settings: "RelaySettings") -> Iterator[Finding]:
 
 def _ask(url: str, path: str) -> tuple[int, str, float]:
     """Status, body and seconds of one request to the relay's public address."""
+    from vox.runtime.clock import SystemClock
+
     parts = urlsplit(url)
     host = parts.hostname or ""
     is_tls = parts.scheme in {"wss", "https"}
     kind = HTTPSConnection if is_tls else HTTPConnection
     connection = kind(host, parts.port or (443 if is_tls else 80), timeout=TIMEOUT_S)
-    began = time.monotonic()
+    clock = SystemClock()
+    began_s = clock.now()
     try:
         connection.request("GET", parts.path.rstrip("/") + path)
         answer = connection.getresponse()
-        return answer.status, answer.read(MAX_BYTES).decode("utf-8", "replace").strip(), time.monotonic() - began
+        return answer.status, answer.read(MAX_BYTES).decode("utf-8", "replace").strip(), clock.now() - began_s
     finally:
         connection.close()
 
@@ -252,17 +256,27 @@ def _echo(host: str, port: int, address: str) -> Finding:
     return Finding("UDP to this machine", "warn", f"a packet to {address}:{port} did not arrive", remedy)
 
 
-def _compare_with_stun(url: str, told: list[str]) -> Finding:
+def _reached(address: str, port: int) -> Finding:
+    """Whether the running relay takes TCP connections for media at an address that clients are told."""
+    try:
+        socket.create_connection((address, port), timeout=ECHO_TIMEOUT_S).close()
+    except OSError as error:
+        remedy = f"let TCP {port} in; some routers send a network's own packets not back, so test from outside, too"
+        return Finding("TCP to the relay", "warn", f"{address}:{port}: {_reason(error)}", remedy)
+    return Finding("TCP to the relay", "ok", f"{address}:{port} takes connections")
+
+
+def _compare_with_stun(url: str, announced: list[str]) -> Finding:
     """Whether the address that a STUN server sees is one that clients are told."""
     host, _, port = url.removeprefix("stun:").partition(":")
     try:
         seen = stun_address(host, int(port or 3478))
     except (OSError, ValueError) as error:
         return Finding("STUN", "warn", f"{url}: {_reason(error)}", "check turn.stun_urls; clients ask it, too")
-    if seen in told:
+    if seen in announced:
         return Finding("STUN", "ok", f"{url} sees {seen}")
     remedy = f"set media.public_addresses to {seen}, and let the router pass the media ports on"
-    return Finding("STUN", "warn", f"{url} sees {seen}, and clients are told {', '.join(told)}", remedy)
+    return Finding("STUN", "warn", f"{url} sees {seen}, and clients are told {', '.join(announced)}", remedy)
 
 
 def stun_address(host: str, port: int) -> str:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vox.cli.up_plan import Choices, Part, Plan, Running, http_address
-from vox.cli.up_rooms import OFF, Wiring, media_key, plan_relay, relay_settings
+from vox.cli.up_rooms import OFF, media_key, plan_relay, relay_settings
+from vox.cli.up_wiring import Wiring
 from vox.errors import UsageError, VoxError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vox.cli.up_rooms import Wiring
+    from vox.cli.up_wiring import Wiring
     from vox.runtime.lifecycle import Lifecycle
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

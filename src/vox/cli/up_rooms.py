@@ -1,4 +1,4 @@
-"""Voice rooms in `vox up`: the relay beside the other parts, the key that they share, and who reaches whom where.
+"""Voice rooms in `vox up`: the relay beside the other parts, the key that they share, and where each part reaches the others.
 
 Agents and telephone callers enter the rooms without a connection of their own, because relay and agent share the process.
 """
@@ -8,15 +8,14 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from vox.cli.up_plan import Choices, Plan, Running
+from vox.cli.up_wiring import LOOPBACK_NETWORKS
 from vox.errors import UsageError
 
 if TYPE_CHECKING:
-    from vox.media.rooms.contract import RoomVoices
     from vox.relay.settings import RelaySettings
     from vox.runtime.settings import Loaded
     from vox.security.room_tokens import RoomKey
@@ -26,61 +25,6 @@ WEBHOOK_PATH: Final = "/api/v1/voice/webhook"
 OFF: Final = (
     "Voice rooms are off: the media engine is not installed. `make native` builds it, with cargo 1.89 or later."
 )
-LOOPBACK_NETWORKS: Final = ["127.0.0.0/8", "::1/128"]
-
-
-@dataclass(slots=True)
-class Wiring:
-    """How the parts of this process reach each other for voice rooms.
-
-    Args:
-        key: that relay, chat and agent share.
-        relay: the relay's address (http).
-        chat: the chat server's; empty where none runs.
-        agent: the agent server's; empty where none runs.
-        is_local: whether all of them are on loopback.
-        voices: the relay's door for members of this process, while it runs.
-    """
-
-    key: "RoomKey"
-    relay: str
-    chat: str
-    agent: str
-    is_local: bool
-    voices: "RoomVoices | None" = field(default=None)
-
-    @property
-    def url(self) -> str:
-        """Where clients reach the relay."""
-        return self.relay.replace("http", "ws", 1)
-
-    @property
-    def networks(self) -> list[str]:
-        """The private networks that the parts are in."""
-        return LOOPBACK_NETWORKS if self.is_local else []
-
-    def find_relay(self, url: str) -> "RoomVoices | None":
-        """The relay of this process for its media URL, while it runs; None for another one's."""
-        return self.voices if not url or _plain(url) == _plain(self.relay) else None
-
-    def for_agent(self) -> dict[str, Any]:
-        """Settings of the agent."""
-        secret = self.key.secret
-        found: dict[str, Any] = {"media_key": self.key.key, "media_secret": secret}
-        if self.is_local:
-            found["media_networks"] = self.networks
-        return found | ({"rooms_chat_url": self.chat} if self.chat else {})
-
-    def for_chat(self, environment: Mapping[str, str]) -> dict[str, Any]:
-        """Settings of the chat server that its environment does not say."""
-        found = {
-            "media_url": ("VOX_MEDIA_URL", self.url),
-            "media_key": ("VOX_MEDIA_KEY", self.key.key),
-            "media_secret": ("VOX_MEDIA_SECRET", self.key.secret),
-            "media_agent_url": ("VOX_MEDIA_AGENT_URL", self.agent),
-            "media_callback_url": ("VOX_MEDIA_CALLBACK_URL", self.chat),
-        }
-        return {name: value for name, (variable, value) in found.items() if value and not environment.get(variable)}
 
 
 def relay_settings(choices: Choices) -> "Loaded[RelaySettings]":
@@ -102,7 +46,12 @@ def relay_settings(choices: Choices) -> "Loaded[RelaySettings]":
         values |= {"listen.port": choices.port_of("relay"), "media.udp_port": 0, "media.tcp_port": 0}
     if rooms is not None and rooms.chat and not environment.get("VOX_RELAY_WEBHOOK_URLS"):
         values |= {"webhooks.urls": [rooms.chat + WEBHOOK_PATH], "webhooks.api_key": key.key}
-        values |= {"webhooks.allowed_private": rooms.networks}
+        if rooms.is_local:
+            values["webhooks.allowed_private"] = LOOPBACK_NETWORKS
+    if rooms is not None and rooms.agent and not environment.get("VOX_RELAY_AGENT_URL"):
+        values["agents.url"] = rooms.agent
+        if rooms.is_local:
+            values["agents.allowed_private"] = LOOPBACK_NETWORKS
     return load(None, environment, values)
 
 
@@ -133,6 +82,7 @@ def plan_relay(choices: Choices) -> Plan:
             options = server_options(settings, relay)
             host, port = settings.bind_host, settings.listen.port
             async with relay, Server(create_app(relay), host, port, clock=clock, **options) as server, relay.enrolled():
+                relay.address = server.address
                 if rooms is not None:
                     rooms.voices = relay.voices
                 yield Running(server.address, lifecycle)
@@ -179,10 +129,3 @@ def _unusable(file: Path, error: Exception) -> UsageError:
         code="media_key_unusable",
         hint="remove the file, so that a new one is made, or set VOX_MEDIA_KEY and VOX_MEDIA_SECRET",
     )
-
-
-def _plain(url: str) -> str:
-    """An address without what does not tell relays apart."""
-    scheme, _, rest = url.partition("://")
-    secure = "s" if scheme in {"wss", "https"} else ""
-    return f"{secure}//{rest.rstrip('/').replace('localhost', '127.0.0.1').lower()}"

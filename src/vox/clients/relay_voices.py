@@ -57,7 +57,7 @@ class RelayVoices:
         self._connect = connect
         self._spawn = spawn
         self._clock = clock
-        self._random = random
+        self._chance = random
         self._check = check
 
     async def join(self, token: str) -> RoomVoice:
@@ -67,7 +67,7 @@ class RelayVoices:
             UsageError: `room_token_invalid`, `room_join_refused`, or the URL is refused.
             DependencyError: `relay_unreachable`, `relay_full`.
         """
-        voice = _Voice(self._address(), token, self._clock, self._random, self._check, self._connect)
+        voice = _Voice(self._address(), token, self._clock, self._chance, self._check, self._connect)
         connection = await voice.connect()
         self._spawn(voice.stay(connection), "member of a room at a relay")
         return voice
@@ -88,7 +88,7 @@ class _Voice:
         self._url = url
         self._token = token
         self._clock = clock
-        self._random = random
+        self._chance = random
         self._check = check
         self._queue = EventQueue()
         self._members: dict[str, wire.Member] = {}
@@ -154,7 +154,7 @@ class _Voice:
         deadline, delay_s = self._clock.now() + RECONNECT_S, _FIRST_RETRY_S
         log.info("a relay's socket was lost", room=self.place.room)
         while self._clock.now() < deadline and not self._is_leaving:
-            await asyncio.sleep(delay_s * (0.5 + self._random.random() / 2))
+            await asyncio.sleep(delay_s * (0.5 + self._chance.random() / 2))
             delay_s = min(2 * delay_s, _LAST_RETRY_S)
             try:
                 return await self.connect()

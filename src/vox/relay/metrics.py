@@ -20,6 +20,9 @@ REFUSALS: Final = Counter(
     "vox_relay_refusals_total", "Joins, messages and data of clients that were refused, by error code", ("code",)
 )
 ROOM_EVENTS: Final = Counter("vox_relay_room_events_total", "What happened in rooms, by kind of event", ("event",))
+AGENT_CALLS: Final = Counter(
+    "vox_relay_agent_calls_total", "Agents that rooms sent for, by result: joined, failed or dropped", ("result",)
+)
 WEBHOOKS: Final = Counter(
     "vox_relay_webhooks_total", "Webhooks by what became of them: delivered, failed, dead or dropped", ("result",)
 )

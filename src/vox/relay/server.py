@@ -20,6 +20,7 @@ from vox.relay.rooms.admission import Admission
 from vox.relay.rooms.events import RoomEvent, RoomFinished, RoomStarted
 from vox.relay.rooms.limits import RoomLimits
 from vox.relay.rooms.registry import Rooms
+from vox.relay.service.agent_calls import AgentCalls
 from vox.relay.service.directory_link import DirectoryLink, Identity
 from vox.relay.service.dispatch import Dispatches
 from vox.relay.service.drain import Drain
@@ -75,6 +76,20 @@ class Relay:
         self.voices = LocalVoices(self.rooms, self.admission)
         """Lets agents and callers of this process in, without a connection of their own."""
         self.dispatches = Dispatches(parts.clock)
+        self.address = ""
+        """Where the relay listens, once it does."""
+        self.agent_calls = AgentCalls(
+            settings.agents.url,
+            webhook_key(settings),
+            OutboundGuard(
+                allowed_private=[ip_network(network) for network in settings.agents.allowed_private],
+                allowed_ports=None,
+            ),
+            self.rooms,
+            self.media_url,
+            parts.clock,
+            parts.metrics,
+        )
         turn = settings.turn
         self._ice_servers = IceServers(turn.urls, turn.secret.get_secret_value(), turn.ttl_s, turn.stun_urls)
         self.webhooks = Webhooks(
@@ -105,6 +120,8 @@ class Relay:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.webhooks.running())
+            await stack.enter_async_context(self.agent_calls.running())
+            self.dispatches.observe(self.agent_calls.take)
             self.rooms.observe(self._observe)
             stack.callback(self.rooms.close)
             stack.enter_context(events_taken(self.engine, self.rooms.take))
@@ -148,6 +165,10 @@ class Relay:
         """Raises where the engine does not answer."""
         self.engine.stats()
 
+    def media_url(self) -> str:
+        """Where clients and agents reach this relay."""
+        return self.settings.listen.public_url or self.address.replace("http", "ws", 1)
+
     def ice_servers_for(self, identity: str) -> Sequence[ICEServer]:
         """The STUN and TURN servers that a participant is told of."""
         return self._ice_servers.for_client(identity, self.clock.unix_s())
@@ -181,9 +202,9 @@ class Relay:
         return self.load.measure()
 
     def _observe(self, event: RoomEvent) -> None:
-        told = webhook_event(event)
-        self.metrics.counter(ROOM_EVENTS, told.event).inc()
-        self.webhooks.submit(told)
+        webhook = webhook_event(event)
+        self.metrics.counter(ROOM_EVENTS, webhook.event).inc()
+        self.webhooks.submit(webhook)
         match event:
             case RoomStarted(room, config):
                 self.dispatches.create_configured(room.name, config)

@@ -143,7 +143,7 @@ class Webhooks(Settings):
     allowed_private: Annotated[list[str], Env("VOX_RELAY_WEBHOOK_ALLOWED_PRIVATE")] = Field(default_factory=list[str])
     """Private networks that the addresses may lead into, such as 10.0.0.0/8; empty: public addresses only"""
     max_tries: Annotated[int, Env("VOX_RELAY_WEBHOOK_MAX_TRIES")] = Field(default=8, ge=1, le=20)
-    """How often an event is sent until it is given up; with the growing pauses 8 are about 2 minutes"""
+    """How often an event is sent until it is given up; with the growing pauses 8 are about a minute"""
     queue_size: Annotated[int, Env("VOX_RELAY_WEBHOOK_QUEUE_SIZE")] = Field(default=1000, ge=1, le=100_000)
     """Events that wait for one address; beyond, the oldest is dropped and counted in `num_dropped` of the next"""
 
@@ -153,6 +153,27 @@ class Webhooks(Settings):
         if any(not one.startswith(("https://", "http://")) for one in value):
             raise ValueError("use https://HOST/PATH")
         return value
+
+    @field_validator("allowed_private")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        return [str(ip_network(one)) for one in value]
+
+
+class AgentServer(Settings):
+    """The agent server that sends the agents which rooms ask for."""
+
+    url: Annotated[str, Env("VOX_RELAY_AGENT_URL")] = ""
+    """Address of the agent server, such as http://10.0.0.7:8080; empty: dispatches are kept, and others carry them out"""
+    allowed_private: Annotated[list[str], Env("VOX_RELAY_AGENT_ALLOWED_PRIVATE")] = Field(default_factory=list[str])
+    """Private networks that the address may lead into, such as 10.0.0.0/8; empty: public addresses only"""
+
+    @field_validator("url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("use https://HOST")
+        return value.rstrip("/")
 
     @field_validator("allowed_private")
     @classmethod
@@ -180,7 +201,7 @@ class DirectoryLink(Settings):
     longitude: Annotated[float, Env("VOX_RELAY_LONGITUDE")] = Field(default=0.0, ge=-180, le=180, allow_inf_nan=False)
     """Where the relay stands, in degrees"""
     capacity: Annotated[int, Env("VOX_RELAY_CAPACITY")] = Field(default=1000, ge=1, le=MAX_COUNT)
-    """Participants that this relay is for; the directory sends no more"""
+    """Participants that this relay takes, in all rooms together; the directory sends no more"""
     heartbeat_ms: Annotated[int, Env("VOX_RELAY_HEARTBEAT_MS")] = Field(default=10_000, ge=1000, le=300_000)
     """Time between two heartbeats"""
 
@@ -222,6 +243,8 @@ class RelaySettings(Settings):
     """TURN servers that clients are told of"""
     webhooks: Webhooks = Field(default_factory=Webhooks)
     """Who is told what happens in rooms"""
+    agents: AgentServer = Field(default_factory=AgentServer)
+    """The agent server that sends the agents which rooms ask for"""
     directory: DirectoryLink = Field(default_factory=DirectoryLink)
     """The relay directory that sends clients here"""
     logs: Logs = Field(default_factory=Logs)

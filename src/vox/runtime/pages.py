@@ -17,7 +17,10 @@ BUILT: Final = Path(__file__).parent / "client"
 PATHS: Final = ("/index.html", "/client.json", "/icon.svg", "/assets/{name}")
 """What there is besides `/`."""
 
-HOW_TO_BUILD: Final = "make web"
+HOW_TO_BUILD: Final = "build it with `make web` in the folder of Vox"
+
+POLICY_FILE: Final = "content-security-policy.txt"
+"""Beside an exported client: the header for whatever serves it."""
 
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",

@@ -20,7 +20,7 @@ from tests.e2e.chats import QUICK, bearer, register
 from tests.require import require
 from tests.sdks.clients import Client, open_client
 from tests.sdks.namespaces import Host, Network
-from tests.time_limits import time_limit
+from tests.time_limits import WAIT_S, time_limit
 from vox.clients.audio_files import Recording
 from vox.clients.phone import CallOutcome, place_call
 from vox.clients.script import HangUp, Press, Say, Step, Wait
@@ -30,7 +30,7 @@ from vox.runtime.clock import SystemClock
 NUMBER = "+4930123456"
 KEY = "the-key-of-the-agent-server"
 AGENT_PORT, CHAT_PORT, RELAY_PORT = 8080, 8000, 7880
-PHONE_RATE = 8_000
+PHONE_RATE, BROWSER_RATE = 8_000, 48_000
 CALLER, AGENT = "caller-1", "agent-2"
 """Identities as the chat server counts guests: the caller is the first."""
 
@@ -129,7 +129,7 @@ class Person:
     async def recording(self, sender: str) -> tuple[bytes, int]:
         """What came from that member since this was asked last."""
         answer = await self.client.do("heard", sender=sender)
-        return base64.b64decode(answer["pcm"]), int(answer["rate"])
+        return base64.b64decode(answer["pcm"]), BROWSER_RATE
 
 
 @dataclass(slots=True)
@@ -155,7 +155,7 @@ async def voice_room(folder: Path, network: Network, people: Sequence[str]) -> A
     host = await network.host("server")
     async with contextlib.AsyncExitStack() as stack:
         vox = await stack.enter_async_context(vox_up(folder, host))
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=vox.chat, timeout=30.0))
+        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=vox.chat, timeout=WAIT_S))
         accounts = {name: await register(http, name) for name in people}
         community = Community(vox, http, bearer(accounts[people[0]]))
         room = await community.post("/rooms", {"name": "Lounge", "type": "voice"})

@@ -179,7 +179,9 @@ def test_a_configuration_that_asks_for_webrtc_without_its_packages_fails(
     for check in ("check_port", "check_local_models", "check_models"):
         monkeypatch.setattr(doctor, check, lambda *_, **__: fine)
     monkeypatch.setattr(doctor, "check_providers", lambda *_: [])
-    monkeypatch.setattr("vox.media.webrtc.contract._DRIVER", "vox.media.webrtc.no_such_driver")
+    missing = ("vox.media.webrtc.no_such_driver", "Peer", "no_such_package")
+    for driver in ("_NATIVE", "_AIORTC"):
+        monkeypatch.setattr(f"vox.media.webrtc.contract.{driver}", missing)
     found = by_check(list(doctor.examine(file, STRANGERS)))
     assert found["webrtc"].status == "fail"
     assert "webrtc_not_installed" in found["webrtc"].detail

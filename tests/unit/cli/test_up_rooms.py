@@ -6,7 +6,8 @@ import pytest
 
 from vox.cli import up
 from vox.cli.up_plan import Choices, http_address
-from vox.cli.up_rooms import KEY_FILE, Wiring, media_key, relay_settings
+from vox.cli.up_rooms import KEY_FILE, media_key, relay_settings
+from vox.cli.up_wiring import Wiring
 from vox.errors import UsageError
 from vox.security.room_tokens import RoomKey
 
@@ -58,6 +59,13 @@ def test_all_parts_are_told_of_each_other(tmp_path: Path):
     agent = up._agent_settings(choices).settings
     assert agent.media_key == rooms.key.key
     assert agent.rooms_chat_url == "http://127.0.0.1:8000"
+
+
+def test_networks_are_left_to_the_environment_where_the_parts_are_not_on_loopback(tmp_path: Path):
+    environment = {"VOX_MEDIA_NETWORKS": "10.77.0.0/16", "VOX_RELAY_WEBHOOK_ALLOWED_PRIVATE": "10.77.0.0/16"}
+    choices = up.wired(parts("agent", "relay", "chat"), Choices(environment, tmp_path, host="10.77.0.10"))
+    assert up._agent_settings(choices).settings.media_networks == ["10.77.0.0/16"]
+    assert relay_settings(choices).settings.webhooks.allowed_private == ["10.77.0.0/16"]
 
 
 def test_without_a_relay_the_others_know_of_none(tmp_path: Path):

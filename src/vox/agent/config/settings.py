@@ -232,7 +232,7 @@ class AgentSettings(AgentProfile):
     )
     rooms_chat_url: Annotated[str, Env("VOX_ROOMS_CHAT_URL")] = Field(
         default="",
-        description="Chat server that knows which voice rooms telephone numbers lead to, as in http://127.0.0.1:8090",
+        description="Chat server that knows which voice rooms telephone numbers lead to, as in http://127.0.0.1:8000",
     )
     room_line: RoomLine = Field(default_factory=RoomLine, description="Telephone numbers that lead into voice rooms")
     folder: Path = Field(default=Path(), description="Where relative paths of the file begin; set by the loader")
@@ -251,11 +251,18 @@ class AgentSettings(AgentProfile):
     def _trim_level(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
-    @field_validator("otlp_endpoint", "rooms_chat_url")
+    @field_validator("otlp_endpoint")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
-            raise ValueError("write an address as http://HOST:PORT or https://HOST")
+            raise ValueError("write a collector's address as http://HOST:4318 or https://HOST")
+        return value
+
+    @field_validator("rooms_chat_url")
+    @classmethod
+    def _is_chat_server(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("write a chat server's address as http://HOST:8000 or https://HOST")
         return value
 
     @field_validator("tool_private_networks", "trusted_proxies", "media_networks")

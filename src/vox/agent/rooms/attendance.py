@@ -173,7 +173,7 @@ class Attendance:
                     await agent.run()
                     if reports is not None:
                         reports.close()
-        except* Exception:
+        except* Exception:  # the top of a stay: the others go on
             log.exception("agent in a room failed", call_id=agent.info.call_id)
         finally:
             del self._agents[agent.info.call_id]

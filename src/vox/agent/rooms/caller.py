@@ -179,7 +179,7 @@ class RoomCaller:
                     await asyncio.wait((visit, over), return_when=asyncio.FIRST_COMPLETED)
                     visit.cancel()
                     over.cancel()
-            except* Exception:
+            except* Exception:  # the top of a call: the others go on
                 log.exception("caller's visit failed")
                 self._reason = "failed"
             finally:

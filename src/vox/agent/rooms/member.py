@@ -112,8 +112,8 @@ class RoomAgent:
 
     @property
     def people(self) -> int:
-        """How many members are there that are no agents."""
-        return sum(1 for one in self._members.values() if one.kind != "agent")
+        """How many members are there that are neither agents nor recorders."""
+        return sum(1 for one in self._members.values() if one.kind not in {"agent", "egress"})
 
     def leave(self, reason: str) -> None:
         """Ends the stay."""

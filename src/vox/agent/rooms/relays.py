@@ -62,5 +62,4 @@ class Relays:
 
 def make_relays(server: AgentServer) -> Relays:
     """The relays that an agent server reaches."""
-    networks, random = server.settings.media_networks, Random()  # noqa: S311  spreads attempts; nothing secret
-    return Relays(server.local_relay, networks, server.spawn, server.clock, random)
+    return Relays(server.local_relay, server.settings.media_networks, server.spawn, server.clock, server.chance)

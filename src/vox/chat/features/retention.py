@@ -18,6 +18,7 @@ from vox.chat.features.keys.waiting import delete_expired_keys
 from vox.chat.features.messages.insert import delete_expired_nonces
 from vox.chat.features.oidc.queries import delete_expired_flows
 from vox.chat.features.outgoing_webhooks.queries import delete_old_deliveries
+from vox.chat.features.voice.guest_queries import delete_transcript_notes
 from vox.chat.federation.queries import delete_expired as delete_expired_federation
 from vox.runtime.logging import get_logger
 from vox.stores.sql import Connection
@@ -31,6 +32,8 @@ INTERACTIONS_KEPT_MS: Final = 3_600_000
 """How long it is known that an interaction was answered or has expired."""
 TURNS_KEPT_MS: Final = 86_400_000
 """How long slow mode remembers who wrote; longer than it can make anyone wait."""
+TRANSCRIPTS_KEPT_S: Final = 86_400
+"""How long it is known which segments of transcripts were written to feeds."""
 
 _log = get_logger(__name__)
 
@@ -56,6 +59,9 @@ async def sweep(chat: ChatContext) -> int:
     removed += await chat.change(lambda connection: timeouts.sweep(connection, int(now.timestamp())))
     removed += await write(lambda connection: delete_expired_federation(connection, int(now.timestamp())))
     removed += await write(lambda connection: delete_expired_keys(connection, int(now.timestamp())))
+    removed += await write(
+        lambda connection: delete_transcript_notes(connection, int(now.timestamp()) - TRANSCRIPTS_KEPT_S)
+    )
     await write(tidy)
     removed += await delete_expired_messages(chat, now)
     removed += await delete_orphaned_files(chat, now)

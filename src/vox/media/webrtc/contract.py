@@ -92,8 +92,6 @@ class Peer(Protocol):
 
     Attributes:
         has_channel: whether the offer has a data channel.
-        bytes_sent: Opus payload sent so far.
-        bytes_received: Opus payload received so far.
         last_packet_at: when the caller's last audio arrived, on the clock; 0.0 before the first.
     """
 
@@ -101,10 +99,14 @@ class Peer(Protocol):
     last_packet_at: float
 
     @property
-    def bytes_sent(self) -> int: ...
+    def bytes_sent(self) -> int:
+        """Opus payload sent so far."""
+        ...
 
     @property
-    def bytes_received(self) -> int: ...
+    def bytes_received(self) -> int:
+        """Opus payload received so far."""
+        ...
 
     async def accept(self, offer: str) -> str:
         """Answers an offer: the first one, or a later one that changes the connection.

@@ -27,24 +27,77 @@ Event = tuple[Any, ...]
 class MediaEngine(Protocol):
     """What a call needs of `vox_native.Engine`; its stub says what each method does."""
 
-    def udp_ports(self) -> list[int]: ...
-    def fileno(self) -> int: ...
-    def events(self) -> list[Event]: ...
-    def open_room(self, room: int) -> None: ...
-    def close_room(self, room: int) -> None: ...
-    def open_peer(self, room: int, peer: int, role: str) -> None: ...
-    def close_peer(self, peer: int) -> None: ...
-    def accept_offer(self, peer: int, sdp: str) -> dict[str, Any]: ...
-    def peer_stats(self, peer: int) -> tuple[int, int]: ...
-    def add_candidate(self, peer: int, candidate: str) -> None: ...
-    def publish(self, peer: int, mid: str, track: int, kind: str) -> None: ...
-    def subscribe(self, peer: int, track: int, stream_id: str, track_id: str) -> None: ...
-    def send_data(self, peers: Sequence[int], label: str, payload: bytes, binary: bool = True) -> list[int]: ...
-    def open_voice(self, room: int, track: int) -> None: ...
-    def voice_write(self, track: int, pcm: bytes, rate: int) -> int: ...
-    def voice_flush(self, track: int) -> int: ...
-    def open_tap(self, tap: int, track: int, *, rate: int) -> None: ...
-    def tap_read(self, tap: int) -> bytes: ...
+    def udp_ports(self) -> list[int]:
+        """The port of each thread."""
+        ...
+
+    def fileno(self) -> int:
+        """A descriptor that is readable while events wait."""
+        ...
+
+    def events(self) -> list[Event]:
+        """The events that wait; the first item of each is its kind."""
+        ...
+
+    def open_room(self, room: int) -> None:
+        """Opens a room for one call."""
+        ...
+
+    def close_room(self, room: int) -> None:
+        """Closes a room with all that is in it."""
+        ...
+
+    def open_peer(self, room: int, peer: int, role: str) -> None:
+        """Opens a connection."""
+        ...
+
+    def close_peer(self, peer: int) -> None:
+        """Ends a connection."""
+        ...
+
+    def accept_offer(self, peer: int, sdp: str) -> dict[str, Any]:
+        """The answer, as `sdp`; waits for the media thread."""
+        ...
+
+    def peer_stats(self, peer: int) -> tuple[int, int]:
+        """RTP payload received and sent, in bytes."""
+        ...
+
+    def add_candidate(self, peer: int, candidate: str) -> None:
+        """Takes an address of the other side."""
+        ...
+
+    def publish(self, peer: int, mid: str, track: int, kind: str) -> None:
+        """Makes a section of a connection a source."""
+        ...
+
+    def subscribe(self, peer: int, track: int, stream_id: str, track_id: str) -> None:
+        """Sends a track to a connection, from its next answer on."""
+        ...
+
+    def send_data(self, peers: Sequence[int], label: str, payload: bytes, binary: bool = True) -> list[int]:
+        """Sends a message; the connections that did not take it."""
+        ...
+
+    def open_voice(self, room: int, track: int) -> None:
+        """Opens a source of our own."""
+        ...
+
+    def voice_write(self, track: int, pcm: bytes, rate: int) -> int:
+        """Queues s16le mono; the milliseconds that now wait."""
+        ...
+
+    def voice_flush(self, track: int) -> int:
+        """Drops what waits; its milliseconds."""
+        ...
+
+    def open_tap(self, tap: int, track: int, *, rate: int) -> None:
+        """Listens to a track."""
+        ...
+
+    def tap_read(self, tap: int) -> bytes:
+        """s16le of the frames since the last call."""
+        ...
 
 
 class EventFeed:
@@ -65,10 +118,10 @@ class EventFeed:
         """A number that nothing else in this engine has."""
         return next(self._handles)
 
-    def follow(self, peer: int, tap: int, *, told: Callable[[Event], None], heard: Callable[[], None]) -> None:
+    def follow(self, peer: int, tap: int, *, on_event: Callable[[Event], None], on_audio: Callable[[], None]) -> None:
         """Tells the events of a peer, and that its tap has audio, on the running event loop until `forget`."""
-        self._peers[peer] = told
-        self._taps[tap] = heard
+        self._peers[peer] = on_event
+        self._taps[tap] = on_audio
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._stop_reading()
@@ -91,10 +144,10 @@ class EventFeed:
         for event in self.engine.events():
             if event[0] == "taps":
                 for tap in event[1]:
-                    if (heard := self._taps.get(tap)) is not None:
-                        heard()
-            elif (told := self._peers.get(event[1])) is not None and event[0] in _OF_PEERS:
-                told(event)
+                    if (on_audio := self._taps.get(tap)) is not None:
+                        on_audio()
+            elif (on_event := self._peers.get(event[1])) is not None and event[0] in _OF_PEERS:
+                on_event(event)
 
 
 _feeds: dict[tuple[tuple[str, ...], range | None, str, bool], EventFeed] = {}

@@ -22,6 +22,8 @@ log = get_logger(__name__)
 MAX_CHANNELS: Final = 4
 FLUSH_S: Final = 0.2
 """So long a text that was sent just before the end has to arrive."""
+COUNT_EVERY_S: Final = 1.0
+"""How often the media thread is asked what it has sent and received."""
 
 
 class NativePeer:
@@ -43,6 +45,7 @@ class NativePeer:
         self._sent_at = 0.0
         self._published = ""
         self._counted = (0, 0)
+        self._counted_at = -COUNT_EVERY_S
 
     @property
     def bytes_sent(self) -> int:
@@ -131,8 +134,10 @@ class NativePeer:
                     end(handle)
 
     def _bytes(self) -> tuple[int, int]:
-        if self._feed is not None and not self._is_closed:
-            with suppress(ValueError, AttributeError):
+        now = self._clock.now()
+        if self._feed is not None and not self._is_closed and now - self._counted_at >= COUNT_EVERY_S:
+            self._counted_at = now
+            with suppress(ValueError, OSError):
                 self._counted = self._feed.engine.peer_stats(self._peer)
         return self._counted
 
@@ -142,7 +147,7 @@ class NativePeer:
         feed = self._feed = feed_of(self._options)
         engine = feed.engine
         self._room, self._peer, self._track, self._tap, self._voice = (feed.handle() for _ in range(5))
-        feed.follow(self._peer, self._tap, told=self._told, heard=self._heard)
+        feed.follow(self._peer, self._tap, on_event=self._on_event, on_audio=self._heard)
         engine.open_room(self._room)
         engine.open_peer(self._room, self._peer, "both")
         return feed
@@ -168,7 +173,7 @@ class NativePeer:
                 self.last_packet_at = self._clock.now()
                 self._listener.audio(pcm)
 
-    def _told(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         match event:
             case ("connected", _):
                 self._change("connected")

@@ -20,6 +20,7 @@ class RoomContext:
         clock: for deadlines and records.
         limits: bounds.
         new_id: makes an id from a prefix such as `PA`.
+        later: runs work after so many seconds, on the event loop.
         soon: runs work after the present message or event, on the event loop.
         refused: counts what was refused, by error code.
     """
@@ -30,6 +31,7 @@ class RoomContext:
     new_id: Callable[[str], str]
     soon: Callable[[Callable[[], None]], object]
     refused: Callable[[str], None]
+    later: Callable[[float, Callable[[], None]], object]
     observers: list[Callable[[RoomEvent], None]] = field(default_factory=list[Callable[[RoomEvent], None]])
     handles: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 

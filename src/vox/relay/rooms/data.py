@@ -1,4 +1,4 @@
-"""Data packets: checked, stamped with their sender, and passed on to whom they are for.
+"""Data packets: checked, stamped with their sender, and passed on to their receivers.
 
 Reliable packets keep their sender's sequence numbers. The last of them are kept per sender, so that a listener who resumes gets
 what was sent meanwhile; a packet that the sender repeats after its own resume is recognised by its number.
@@ -19,7 +19,7 @@ LOSSY: Final = "_lossy"
 _MOST_KEPT: Final = 256
 _SERVER_ONLY: Final = frozenset({"speaker", None})
 _IN_ANOTHERS_NAME: Final = frozenset({"transcription", "stream_header", "stream_chunk", "stream_trailer"})
-"""What an agent may send on behalf of whom it has heard."""
+"""What an agent may send on behalf of a participant it has heard."""
 
 
 def receive(room: Room, sender: Participant, label: str, payload: bytes) -> None:
@@ -43,7 +43,7 @@ def receive(room: Room, sender: Participant, label: str, payload: bytes) -> None
 
 
 def pass_on(room: Room, sender: Participant, packet: models.DataPacket, *, reliable: bool) -> None:
-    """Stamps a packet with its sender and sends it to whom it is for."""
+    """Stamps a packet with its sender and sends it to its receivers."""
     kind = packet.WhichOneof("value")
     if kind in _SERVER_ONLY:
         room.context.refused("data_malformed")
@@ -139,7 +139,7 @@ def _receivers(room: Room, to: frozenset[str] | None) -> list[Participant]:
 
 
 def _answered(room: Room, packet: models.DataPacket) -> bool:
-    """Hands an answer to a call of the server to whom it is for; False where it is another participant's."""
+    """Hands an answer to a call of the server to its caller; False where it is another participant's."""
     answer = packet.rpc_ack if packet.WhichOneof("value") == "rpc_ack" else packet.rpc_response
     reply = room.replies.get(answer.request_id)
     if reply is None:

@@ -15,7 +15,7 @@ from vox.relay.rooms.room import Room
 
 @dataclass(slots=True)
 class MediaEvents:
-    """Finds whom an event is about.
+    """Finds the room and participant that an event is about.
 
     Args:
         peers: room and participant by peer connection.

@@ -34,13 +34,15 @@ def restart_ice(context: RoomContext, participant: Participant) -> None:
 
 
 def take_answer(context: RoomContext, participant: Participant, answer: rtc.SessionDescription) -> None:
-    """The client's answer to our offer; one to an older offer is left alone.
+    """The client's answer to our offer; one that is late, or to an older offer, is left alone.
 
     Raises:
         PeerError: no_offer_waits or sdp_refused.
     """
-    if participant.is_single or participant.offered_at is None:
-        raise PeerError("there is no offer to answer", code="no_offer_waits")
+    if participant.is_single:
+        raise PeerError("the relay offers nothing to this client", code="no_offer_waits")
+    if participant.offered_at is None:
+        return
     if answer.id and answer.id != participant.offer_id:
         return
     check_size(context, answer.sdp)

@@ -39,6 +39,7 @@ class Rooms:
         refused: counts refusals by error code.
         make_id: makes an id from a prefix such as `PA`.
         soon: runs work after the present message or event.
+        later: runs work after so many seconds.
     """
 
     def __init__(
@@ -51,8 +52,11 @@ class Rooms:
         refused: Callable[[str], None] = lambda _code: None,
         make_id: Callable[[str], str] = new_id,
         soon: Callable[[Callable[[], None]], object] | None = None,
+        later: Callable[[float, Callable[[], None]], object] | None = None,
     ) -> None:
-        self.context = RoomContext(engine, clock, limits or RoomLimits(), make_id, soon or _call_soon, refused)
+        self.context = RoomContext(
+            engine, clock, limits or RoomLimits(), make_id, soon or _call_soon, refused, later or _call_later
+        )
         self.media = MediaEvents()
         self._sign = sign
         self._rooms: dict[str, Room] = {}
@@ -484,6 +488,10 @@ class Rooms:
 
 def _call_soon(work: Callable[[], None]) -> object:
     return asyncio.get_running_loop().call_soon(work)
+
+
+def _call_later(seconds: float, work: Callable[[], None]) -> object:
+    return asyncio.get_running_loop().call_later(seconds, work)
 
 
 def _text(config: Mapping[str, Any], key: str) -> str:

@@ -34,7 +34,7 @@ class Room:
         by_handle: live tracks by their number in the engine.
         empty_since: when the last participant left, or the room was made; None while any is here.
         left: who left lately.
-        due: participants whom the others have still to learn of.
+        due: participants that the others have still to learn of.
         speakers: level by participant SID, of those who speak now.
         replies: what waits for the answer to a call of the server, by its id.
     """
@@ -79,7 +79,7 @@ class Room:
         return room
 
     def visible(self) -> Iterator[Participant]:
-        """Those whom others learn of."""
+        """Those that others learn of."""
         return (one for one in self.participants.values() if not one.is_hidden)
 
     def others(self, than: Participant) -> list[models.ParticipantInfo]:

@@ -117,7 +117,7 @@ class DirectoryLink:
                 task.cancel()
 
     async def leave(self) -> list[RegionInfo]:
-        """Tells the directory that this relay takes nobody more, and asks for the others; within a deadline, whatever happens."""
+        """Tells the directory that this relay takes no one else, and asks for the others; within a deadline, whatever happens."""
         self._is_leaving = True
         try:
             async with asyncio.timeout(LEAVE_DEADLINE_S):
@@ -144,7 +144,8 @@ class DirectoryLink:
                 self._metrics.counter(HEARTBEATS, "failed").inc()
                 if failures == 1:
                     _log.warning("the directory does not take this relay", code=error.code, error=_short(error))
-                await asyncio.sleep(min(FIRST_RETRY_S * 2 ** (failures - 1), LONGEST_RETRY_S, self._interval_s))
+                grown_s = FIRST_RETRY_S * 2 ** min(failures - 1, 10)  # bounded: a float has no power of 1,024
+                await asyncio.sleep(min(grown_s, LONGEST_RETRY_S, self._interval_s))
                 continue
             if failures:
                 _log.info("the directory answers again", failed=failures)

@@ -48,7 +48,7 @@ class Drain:
         self._leave = leave
         self._finish = finish
         self._moved = metrics.counter(MOVED)
-        self._is_told = asyncio.Event()
+        self._is_begun = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -67,10 +67,10 @@ class Drain:
 
     def _follow(self, state: State) -> None:
         if state in {State.DRAINING, State.STOPPED}:
-            self._is_told.set()
+            self._is_begun.set()
 
     async def _run(self, hold: ExitStack) -> None:
-        await self._is_told.wait()
+        await self._is_begun.wait()
         rooms = self._rooms
         left = rooms.drain(at_most=0)  # from now on it takes nobody
         regions = await self._leave()

@@ -1,6 +1,6 @@
 """The relay's health, readiness and metrics.
 
-`/_health` is what the directory probes: `OK` in text for whoever asks, and for a directory that sends a challenge a JSON object
+`/_health` is what the directory probes: `OK` in text for every client, and for a directory that sends a challenge a JSON object
 with the proof that this relay owns its address. It fails in a drain, so that probes take the relay out of lists even where the
 directory could not be told.
 """

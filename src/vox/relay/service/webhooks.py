@@ -184,10 +184,10 @@ class _Line:
             await self._changed.wait()
 
     async def _deliver(self, event: WebhookEvent, dropped: int) -> None:
-        told = WebhookEvent()
-        told.CopyFrom(event)  # each address has its own number of dropped events
-        told.num_dropped = dropped
-        body = MessageToJson(told, indent=None).encode()
+        message = WebhookEvent()
+        message.CopyFrom(event)  # each address has its own number of dropped events
+        message.num_dropped = dropped
+        body = MessageToJson(message, indent=None).encode()
         tries = 0
         while True:
             error, is_final = await self._post(body)
@@ -229,4 +229,4 @@ def body_token(key: RoomKey, body: bytes, now: float) -> str:
 
 def pause_after(attempt: int) -> float:
     """Seconds after a failed attempt, without chance: each pause is twice the one before, up to a minute."""
-    return min(FIRST_PAUSE_S * 2 ** (attempt - 1), LONGEST_PAUSE_S)
+    return min(FIRST_PAUSE_S * 2 ** min(attempt - 1, 10), LONGEST_PAUSE_S)

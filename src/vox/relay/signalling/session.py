@@ -28,6 +28,8 @@ _BROKEN: Final = 1008
 _MESSAGES: Final = (200.0, 2_000)
 """A second, and at once: who enters a big room sets up each track by a message."""
 _OFFERS: Final = (5.0, 120)
+_GO_HOLD_S: Final = 0.1
+"""How long a Go client that offers while it joins needs after `join` until it can take the answer."""
 
 _log = get_logger(__name__)
 
@@ -46,6 +48,7 @@ class Session:
         self._claims = claims
         self._arrival = arrival
         self._socket: Socket | None = None
+        self._held: list[Outgoing] | None = None
         self._room: Room | None = None
         self._participant: Participant | None = None
         self._requests: Requests | None = None
@@ -76,6 +79,9 @@ class Session:
             self._participant.drops_next_resume = False
             socket.close(1000)
             return
+        if arrival.offer is not None and arrival.settings.client.sdk == models.ClientInfo.GO:
+            self._held = []
+            self._rooms.context.later(_GO_HOLD_S, self._release)
         try:
             for track in arrival.tracks:
                 requests.add_track(track)
@@ -107,7 +113,9 @@ class Session:
 
     def send(self, message: Outgoing) -> None:
         """Sends, or drops where the socket is gone."""
-        if self._socket is not None:
+        if self._held is not None:
+            self._held.append(message)
+        elif self._socket is not None:
             self._socket.send(message.encoded)
 
     def data(self, packet: models.DataPacket) -> None:
@@ -115,12 +123,18 @@ class Session:
 
     def end(self, leave: rtc.LeaveRequest | None) -> None:
         """Says why and closes."""
+        self._release()
         socket = self._socket
         if socket is None:
             return
         if leave is not None:
             socket.send(rtc.SignalResponse(leave=leave).SerializeToString())
         socket.close(1000)
+
+    def _release(self) -> None:
+        held, self._held = self._held, None
+        for message in held or ():
+            self.send(message)
 
     def _checked(self, message: str | bytes) -> rtc.SignalRequest:
         now = self._rooms.context.clock.now()

@@ -21,8 +21,10 @@ async def stored(folder: Path, **config: Any) -> AsyncGenerator[Site]:
     settings: dict[str, Any] = {
         "server_api_key": "k",
         "transcripts": {"enable": True, "driver": "sqlite", "dsn": "t.db"},
+        "folder": folder,
+        **config,
     }
-    site = Site(None, **{**settings, "folder": folder, **config})
+    site = Site(None, **settings)
     store = site.server.resources.transcripts
     assert store is not None
     async with store:

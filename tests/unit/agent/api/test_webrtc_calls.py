@@ -72,6 +72,9 @@ class PlayedPeer:
     def send_audio(self, pcm: bytes) -> None:
         self.frames += 1
 
+    def clear_audio(self) -> None:
+        pass
+
     def send_text(self, text: str) -> bool:
         self.texts.append(json.loads(text))
         return True

@@ -111,6 +111,18 @@ async def test_a_directory_that_is_away_is_asked_until_it_is_back(virtual_loop: 
             assert joined.relay_id
 
 
+async def test_a_directory_that_is_away_for_a_night_is_asked_until_it_is_back(virtual_loop: None):
+    directory = FakeDirectory()
+    directory.is_away = True
+    async with client(directory) as asking:
+        joined = link(asking)
+        async with joined.running():
+            await asyncio.sleep(12 * 3600)
+            directory.is_away = False
+            await asyncio.sleep(10)
+            assert joined.relay_id
+
+
 async def test_who_leaves_says_so_and_learns_of_the_others(virtual_loop: None):
     directory = FakeDirectory()
     async with client(directory) as asking:

@@ -6,13 +6,22 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import Parse
 from livekit.api import TokenVerifier, WebhookReceiver
-from livekit.protocol.models import ParticipantInfo, Room
+from livekit.protocol.models import ParticipantInfo, Room, TrackInfo
 from livekit.protocol.webhook import WebhookEvent
 
 from tests.fakes.loop import VirtualClock
 from vox.errors import DependencyError, UsageError
 from vox.relay.metrics import WEBHOOKS
-from vox.relay.rooms.events import ParticipantJoined
+from vox.relay.rooms.events import (
+    ParticipantAborted,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomEvent,
+    RoomFinished,
+    RoomStarted,
+    TrackPublished,
+    TrackUnpublished,
+)
 from vox.relay.service.events import webhook_event
 from vox.relay.service.webhooks import LONGEST_PAUSE_S, Webhooks, body_token, pause_after
 from vox.runtime.clock import SystemClock
@@ -144,6 +153,23 @@ def test_pauses_double_up_to_a_minute():
     assert pauses[-1] == LONGEST_PAUSE_S
 
 
-def test_what_happens_in_rooms_has_the_documented_names():
-    joined = webhook_event(ParticipantJoined(Room(name="lobby"), ParticipantInfo(identity="ada")))
-    assert (joined.event, joined.room.name, joined.participant.identity) == ("participant_joined", "lobby", "ada")
+ROOM, ADA, TRACK = Room(name="lobby"), ParticipantInfo(identity="ada"), TrackInfo(sid="TR_1")
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (RoomStarted(ROOM, {}), "room_started"),
+        (RoomFinished(ROOM), "room_finished"),
+        (ParticipantJoined(ROOM, ADA), "participant_joined"),
+        (ParticipantLeft(ROOM, ADA), "participant_left"),
+        (ParticipantAborted(ROOM, ADA), "participant_connection_aborted"),
+        (TrackPublished(ROOM, ADA, TRACK), "track_published"),
+        (TrackUnpublished(ROOM, ADA, TRACK), "track_unpublished"),
+    ],
+)
+def test_what_happens_in_rooms_has_the_documented_names(event: RoomEvent, name: str):
+    told = webhook_event(event)
+    assert (told.event, told.room.name) == (name, "lobby")
+    assert told.participant.identity == ("" if name.startswith("room") else "ada")
+    assert told.track.sid == ("TR_1" if name.startswith("track") else "")

@@ -130,6 +130,19 @@ def test_one_connection_for_both_directions_is_answered_with_the_tracks_in_it():
     assert len(relay.rooms.participant("room", "bob").tracks) == 1
 
 
+def test_a_go_client_that_offers_while_it_joins_gets_its_answer_a_little_later():
+    relay = PlayedRelay()
+    settings = JoinSettings(is_single=True, client=models.ClientInfo(sdk=models.ClientInfo.GO))
+    offer = rtc.SessionDescription(type="offer", sdp=sdp(section("audio", 0, "mic")), id=3)
+    ann = relay.join("ann", arrival=Arrival(settings, offer=offer))
+    assert ann.kinds == ["join"]
+    relay.pass_time(1)
+    assert ann.first("answer").id == 3
+    bob = relay.join("bob", arrival=Arrival(settings, offer=offer))
+    relay.rooms.remove("room", "bob")
+    assert bob.kinds[-1] == "leave"
+
+
 def test_one_connection_is_asked_for_the_sections_it_lacks():
     relay = PlayedRelay()
     ann, bob = relay.join("ann"), relay.join("bob", arrival=Arrival(V1))

@@ -69,13 +69,13 @@ voice_marks: Final = Table(
     flag("server_mute"),
     flag("server_deaf"),
 )
-"""Users whom moderators have muted or deafened: leaving the room does not end it."""
+"""Who is muted or deafened by moderators: leaving the room does not end it."""
 
 voice_placements: Final = Table(
     "voice_placements",
     metadata,
     belongs_to("room_id", "rooms.id", key=True),
-    words("relay_id", default=""),
+    words("relay_id"),
     words("media_url"),
     whole("placed_at"),
     whole("checked_at", default=0),
@@ -90,7 +90,7 @@ voice_guests: Final = Table(
     belongs_to("room_id", "rooms.id"),
     words("kind"),
     words("name"),
-    words("agent", default=""),
+    words("agent"),
     refers_to("inviter_id", "users.id"),
     whole("created_at"),
     whole("joined_at", optional=True),

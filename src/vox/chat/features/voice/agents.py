@@ -159,8 +159,8 @@ def _code(body: bytes) -> str:
     try:
         said = _JSON.decode(body)
         error = said.get("error")
-        told: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else said
-        return str(told.get("code", ""))[:64].upper()
+        detail: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else said
+        return str(detail.get("code", ""))[:64].upper()
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return ""
 

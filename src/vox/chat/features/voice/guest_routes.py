@@ -3,6 +3,7 @@
 import re
 import secrets
 from functools import partial
+from string import digits
 from typing import Final
 
 from vox.chat.api.access import assert_permission, in_room, requires
@@ -71,7 +72,7 @@ async def add_room_number(call: Call[NewNumber]) -> RoomNumber:
         raise refuse("VALIDATION_ERROR", "body.number: expected a number in international form, such as +49301234567")
     if body.code and not (body.code.isascii() and body.code.isdigit()):
         raise refuse("VALIDATION_ERROR", f"body.code: expected up to {MAX_CODE} digits")
-    code = "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS)) if body.code is None else body.code
+    code = "".join(secrets.choice(digits) for _ in range(CODE_DIGITS)) if body.code is None else body.code
     unit = partial(
         _insert,
         room_id=room_id,

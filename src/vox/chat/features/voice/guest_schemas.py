@@ -19,7 +19,7 @@ class InviteAgent(Struct, frozen=True):
         agent: the name of a configured agent; empty: the server's usual one.
         name: what the room shows; empty: the agent's name, or "Agent".
         language: that it begins in, such as de; empty: its own.
-        interrupted_by: members by whom it is interrupted; empty: by all.
+        interrupted_by: members that interrupt it; empty: all do.
     """
 
     agent: Annotated[str, Meta(max_length=MAX_NAME)] = ""

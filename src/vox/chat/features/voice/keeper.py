@@ -1,7 +1,7 @@
 """Keeps rooms and their media in agreement: after every change, after every webhook, and every few seconds.
 
 The one thing to know before changing it: the media server's participants are read first and the community's members after them. A
-member exists before its token, so whoever is seen without being a member has left or been removed, and is disconnected.
+member exists before its token, so a participant who is no member has left or been removed, and is disconnected.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change
 from vox.chat.events import CHANGES_ACCESS, Event, media_token_refresh
 from vox.chat.events.ids import RoomId
-from vox.chat.features.voice import agents, guest_queries, placement_queries, queries, service
+from vox.chat.features.voice import agents, placement_queries, queries, service
 from vox.chat.features.voice.grants import may_stay, permission_of
 from vox.chat.features.voice.media import Media
 from vox.chat.features.voice.placement import Placement
@@ -33,7 +33,6 @@ GONE_AFTER_S: Final = 10
 """A relay that has not answered for so long has lost its rooms."""
 REFRESH_SHARE: Final = 0.2
 """A token is renewed when so much of its life is left."""
-TRANSCRIPTS_KEPT_S: Final = 86_400
 
 _log = get_logger(__name__)
 
@@ -123,8 +122,6 @@ class Keeper:
                     await self._put_elsewhere(room_id, place)
                     continue
             await self.settle(room_id)
-        before_s = chat.clock.unix_s() - TRANSCRIPTS_KEPT_S
-        await chat.change(partial(_forget_transcripts, before_s=before_s))
 
     async def check(self, room_id: RoomId) -> None:
         """Compares a room with its media, and makes both agree.
@@ -322,7 +319,3 @@ def _delete_empty(connection: Connection, *, room_id: RoomId) -> Change[bool]:
 
 def _replace(connection: Connection, *, room_id: RoomId, old: Placement, new: Placement, now_s: int) -> Change[bool]:
     return Change(placement_queries.replace_placement(connection, room_id, old, new, now_s))
-
-
-def _forget_transcripts(connection: Connection, *, before_s: int) -> Change[int]:
-    return Change(guest_queries.delete_transcript_notes(connection, before_s))

@@ -123,19 +123,19 @@ def plan(
     """
     found = Plan()
     present = {one.identity: one for one in there}
-    wanted: set[str] = set()
+    expected: set[str] = set()
     for member in members:
         identity = f"user-{member.user_id}"
-        wanted.add(identity)
+        expected.add(identity)
         participant = present.get(identity)
         if participant is None:
             _absent(found, member, now_s, grace_s)
         else:
             _present(found, member, participant)
     for guest in guests:
-        wanted.add(guest.identity)
+        expected.add(guest.identity)
         _guest(found, guest, is_there=guest.identity in present, now_s=now_s, grace_s=grace_s)
-    found.remove = sorted(one for one in present if one not in wanted and is_ours(one))
+    found.remove = sorted(one for one in present if one not in expected and is_ours(one))
     return found
 
 

@@ -49,8 +49,8 @@ async def _set_state(chat: ChatContext, user_id: UserId, asked: VoiceState) -> N
     if row is None:
         return
     await assert_below(chat, f"user:{user_id}", STATES, "Too many changes")
-    for wanted, permission in ((asked.video, P.VIDEO), (asked.streaming, P.STREAM)):
-        if wanted:
+    for claimed, permission in ((asked.video, P.VIDEO), (asked.streaming, P.STREAM)):
+        if claimed:
             assert_permission(chat.community.may_in(user_id, "room", row.room_id, permission), permission)
     given = {
         "self_mute": asked.self_mute,

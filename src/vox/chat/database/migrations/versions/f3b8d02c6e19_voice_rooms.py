@@ -33,7 +33,7 @@ def upgrade() -> None:
     op.create_table(
         "voice_placements",
         _key("room_id"),
-        sa.Column("relay_id", sa.Text, nullable=False, server_default=""),
+        sa.Column("relay_id", sa.Text, nullable=False),
         sa.Column("media_url", sa.Text, nullable=False),
         sa.Column("placed_at", _WHOLE, nullable=False),
         sa.Column("checked_at", _WHOLE, nullable=False, server_default=sa.text("0")),
@@ -47,15 +47,15 @@ def upgrade() -> None:
         _key("room_id"),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
-        sa.Column("agent", sa.Text, nullable=False, server_default=""),
+        sa.Column("agent", sa.Text, nullable=False),
         sa.Column("inviter_id", _WHOLE, nullable=True),
         sa.Column("created_at", _WHOLE, nullable=False),
         sa.Column("joined_at", _WHOLE, nullable=True),
         sa.Column("absent_since", _WHOLE, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_voice_guests"),
+        sa.CheckConstraint("kind IN ('agent', 'caller')", name=op.f("ck_voice_guests_kind")),
         _cascade("voice_guests", "room_id", "rooms"),
         _emptied("voice_guests", "inviter_id"),
-        sa.CheckConstraint("kind IN ('agent', 'caller')", name=op.f("ck_voice_guests_kind")),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_voice_guests_room_id", "voice_guests", ["room_id"])
@@ -69,9 +69,9 @@ def upgrade() -> None:
         sa.Column("creator_id", _WHOLE, nullable=True),
         sa.Column("created_at", _WHOLE, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_voice_numbers"),
+        sa.UniqueConstraint("number", "code", name="uq_voice_numbers_number_code"),
         _cascade("voice_numbers", "room_id", "rooms"),
         _emptied("voice_numbers", "creator_id"),
-        sa.UniqueConstraint("number", "code", name="uq_voice_numbers_number_code"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_voice_numbers_room_id", "voice_numbers", ["room_id"])

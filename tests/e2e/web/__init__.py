@@ -1,0 +1,1 @@
+"""The web client in real browsers, against real chat servers."""
