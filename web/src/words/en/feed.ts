@@ -135,7 +135,6 @@ export const feed = {
 
     pins: 'Pins',
     search: 'Search',
-    searchHere: 'Search here',
     searchAll: 'In all feeds',
     noPins: 'Nothing is pinned here.',
     noHits: 'Nothing was found.',
