@@ -245,8 +245,8 @@ UNUSUAL_UPGRADES = {
         {404},
     ),
     "many headers": (f"GET /ws HTTP/1.1\r\nHost: a\r\n{UPGRADE}" + "A: b\r\n" * 150 + "\r\n", {431}),
-    "a long header": (f"GET /ws HTTP/1.1\r\nHost: a\r\n{UPGRADE}A: {'b' * 9000}\r\n\r\n", {431}),
-    "a long path": (f"GET /ws?{'a' * 9000} HTTP/1.1\r\nHost: a\r\n{UPGRADE}\r\n", {431}),
+    "a long header": (f"GET /ws HTTP/1.1\r\nHost: a\r\n{UPGRADE}A: {'b' * 70_000}\r\n\r\n", {431}),
+    "a long path": (f"GET /ws?{'a' * 70_000} HTTP/1.1\r\nHost: a\r\n{UPGRADE}\r\n", {431}),
     "no key": ("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", {400, 426}),
 }
 

@@ -36,6 +36,7 @@ from vox.directory.settings import load as load_directory
 from vox.fleet.bridge.settings import load as load_bridge
 from vox.protocols.media_stream import FIRST_STREAM, RESUME_PARAMETER
 from vox.providers.carriers import twilio
+from vox.relay.settings import load as load_relay
 from vox.runtime.setting_fields import Env
 
 PROBES = {"httpGet", "initialDelaySeconds", "periodSeconds", "failureThreshold", "timeoutSeconds"}
@@ -50,13 +51,17 @@ AGENT_LINE = "AggregatedTextFrame"
 
 
 def configuration(one: Reader, file: str) -> None:
-    """`vox doctor` finds nothing wrong with an agent's configuration, and the directory takes one of its own."""
+    """`vox doctor` finds nothing wrong with an agent's configuration, and the directory, the relay and the bridge take theirs."""
     text = (one.folder / file).read_text(encoding="utf-8")
     settings: dict[str, Any] = json.loads(text)
     if "tls_cert_file" in settings:
         provide_certificate(one.folder, settings["tls_cert_file"], settings["tls_key_file"])
     if file.startswith("directory"):
         assert not load_directory(one.folder / file, {}, {}).warnings
+        return
+    if file.startswith("relay"):
+        key = {"VOX_RELAY_API_KEY": "community", "VOX_RELAY_API_SECRET": "one secret of at least 32 letters"}
+        assert not load_relay(one.folder / file, key).warnings
         return
     if file.startswith("bridge"):
         assert not load_bridge(one.folder / file, {"VOX_BRIDGE_PUBLIC_URL": "https://bridge.example.com"}).warnings

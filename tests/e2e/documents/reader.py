@@ -33,7 +33,7 @@ from tests.pipecat_python import PYTHON, SERVICES
 from tests.require import require
 from tests.time_limits import WAIT_S
 
-PORTS: tuple[str, ...] = ("6379", "8000", "8001", "8080", "8090", "8100", "8200", "8443")
+PORTS: tuple[str, ...] = ("6379", "7880", "8000", "8001", "8080", "8090", "8100", "8200", "8443")
 PASSWORD = "correct horse battery"
 KEYS = ("ACME_API_KEY", "GLADIA_API_KEY", "GROQ_API_KEY", "OPENAI_API_KEY", "RIME_API_KEY", "TWILIO_AUTH_TOKEN")
 PIPECAT = "/opt/pipecat/bin/python"
@@ -41,6 +41,7 @@ SERVERS = {
     "agent": "8080",
     "chat": "8000",
     "directory": "8090",
+    "relay": "7880",
     "http.server": "8100",
     "bridge": "8100",
     "simulate": "8200",
@@ -53,6 +54,7 @@ ACTIONS = {
     "chat": {"admin", "backup", "claim", "doctor", "emoji", "import", "migrate", "move-database", "restore"},
     "simulate": {"--check"},
     "worker": set(),
+    "relay": {"--check-health"},
     "directory": {"migrate", "list", "register", "drain", "token", "pending", "approve", "refuse"},
 }
 """The words with which such a command ends by itself."""
@@ -216,6 +218,9 @@ def reader(folder: Path) -> Generator[Reader]:
         "VOX_BRIDGE_PORT": ports["8100"],
         "VOXBRIDGE_URL": f"http://127.0.0.1:{ports['8100']}",
         "VOX_DIRECTORY_PORT": ports["8090"],
+        "VOX_RELAY_PORT": ports["7880"],
+        "VOX_RELAY_UDP_PORT": "0",
+        "VOX_RELAY_TCP_PORT": "0",
         "VOX_DIRECTORY_ALLOWED_PRIVATE": "127.0.0.0/8",
         "VOX_DIRECTORY_URL": f"http://127.0.0.1:{ports['8090']}",
         **dict.fromkeys(KEYS, "no-account"),
