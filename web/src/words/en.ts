@@ -10,7 +10,7 @@ export const words = {
         title: (server: string) => `Log in to ${server}`,
         register: (server: string) => `Join ${server}`,
         setup: 'Set up your community',
-        setupText: 'There is nobody here yet. The account you make now is the administrator’s.',
+        setupText: 'No account exists here yet. The account you make now is the administrator’s.',
         setupToken: 'Set-up token',
         setupTokenHint:
             'The server prints it when it starts. It works once; starting the server again prints a new one.',
