@@ -3,6 +3,7 @@
 import errno
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.unit.http.asgi import Sent, request
+from vox.chat import app as chat_app
 from vox.chat.api.policy import ChatPolicy
 from vox.chat.app import ChatApp, make_app
 from vox.chat.config.settings import load_chat_settings
@@ -18,12 +20,22 @@ from vox.errors import DependencyError, PeerError, UsageError, VoxError
 from vox.http.routing import MethodNotAllowed, RouteNotFound
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
+from vox.runtime.pages import ClientPages
 
 SECRET = "postgresql://user:secret@db"
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[ChatApp]:
+def client_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the app looks for the built web client; empty, whatever stands on this machine."""
+    folder = tmp_path / "client"
+    folder.mkdir()
+    monkeypatch.setattr(chat_app, "ClientPages", partial(ClientPages, folder=folder))
+    return folder
+
+
+@pytest.fixture
+def app(tmp_path: Path, client_folder: Path) -> Iterator[ChatApp]:
     clock = FakeClock()
     given = {"database_url": f"sqlite:///{tmp_path / 'chat.db'}", "storage_path": str(tmp_path / "uploads")}
     settings = load_chat_settings({}, given).settings
@@ -60,10 +72,16 @@ async def test_readiness_names_the_database_that_went_away(app: ChatApp, monkeyp
     assert (sent.status, body_of(sent)) == (503, {"status": "unavailable", "checks": {"database": "OSError"}})
 
 
-async def test_the_address_shows_a_page_to_browsers_and_nothing_to_clients(app: ChatApp):
+@pytest.mark.parametrize("is_built", [True, False])
+async def test_the_address_shows_a_page_to_browsers_and_nothing_to_clients(
+    app: ChatApp, client_folder: Path, is_built: bool
+):
+    if is_built:
+        (client_folder / "index.html").write_text("<!doctype html>the client")
     page = await request(app, "GET", "/", headers=[(b"accept", b"text/html"), (b"host", b"chat.example.com")])
     assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert b"chat.example.com/api/v1/auth/register" in page.body
+    expected = b"<!doctype html>the client" if is_built else b"chat.example.com/api/v1/auth/register"
+    assert expected in page.body
     for method, headers in (
         ("GET", []),
         ("GET", [(b"accept", b"application/json")]),

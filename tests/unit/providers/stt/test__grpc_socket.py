@@ -3,15 +3,17 @@
 import asyncio
 from typing import Any
 
+import grpc
+
 from tests.time_limits import time_limit
 from vox.providers.stt._grpc_socket import GrpcSocket
 
 
 class Call:
-    """A call whose answers the test gives; `taken` counts those that were asked for."""
+    """A call whose answers the test gives, None as its end; `taken` counts those that were asked for."""
 
     def __init__(self) -> None:
-        self.answers: asyncio.Queue[bytes] = asyncio.Queue()
+        self.answers: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.taken = 0
 
     def __aiter__(self) -> "Call":
@@ -19,21 +21,33 @@ class Call:
 
     async def __anext__(self) -> bytes:
         self.taken += 1
-        return await self.answers.get()
+        answer = await self.answers.get()
+        if answer is None:
+            raise StopAsyncIteration
+        return answer
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> None:
+        self.answers.put_nowait(None)
+
+    async def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.CANCELLED
+
+    async def details(self) -> str:
+        return "ended by this side"
 
 
 class Listener:
     def __init__(self) -> None:
         self.heard: asyncio.Queue[Any] = asyncio.Queue()
+        self.end: asyncio.Future[str] = asyncio.Future()
 
     def opened(self, socket: object) -> None: ...
 
     def received(self, message: Any) -> None:
         self.heard.put_nowait(message)
 
-    def closed(self, code: int, reason: str) -> None: ...
+    def closed(self, code: int, reason: str) -> None:
+        self.end.set_result(reason)
 
 
 async def test_while_reading_is_paused_no_further_answer_is_asked_for():
@@ -49,4 +63,5 @@ async def test_while_reading_is_paused_no_further_answer_is_asked_for():
         assert (listener.heard.empty(), call.taken) == (True, 1)
         socket.resume_reading()
         assert [await listener.heard.get() for _ in range(2)] == [b"1", b"2"]
-    socket._reading.cancel()
+        socket.close()
+        assert await listener.end == "ended by this side"
