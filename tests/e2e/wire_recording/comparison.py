@@ -67,6 +67,13 @@ ALLOWED: tuple[Allowed, ...] = (
         r"openapi\.routes\.GET /api/v1/(?:dms/.*/messages|feeds/.*/messages|reports)\.parameters(?:\.\d|, its length)",
     ),
     Allowed(
+        "The address is the web client's page, and pages are not counted.",
+        "removed",
+        "chat_edge",
+        r"GET / \[unknown\]",
+        r"headers\.x-ratelimit-(?:limit|remaining|reset)",
+    ),
+    Allowed(
         "A login says how it began.",
         "changed",
         "chat_edge",
