@@ -278,6 +278,17 @@ async def test_following_a_feed_twice_is_following_it_once(chat: Rig):
     assert refusal(await alice.put("/feeds/9/subscribers")) == NO_SPACE
 
 
+async def test_who_may_mention_everyone_learns_how_many_that_are(chat: Rig):
+    alice, bob, carol = [await chat.register(name) for name in ("alice", "bob", "carol")]
+    await feed(alice)
+    assert await alice.ok("GET", "/feeds/1/readers") == {"count": 2}
+    await deny(alice, 1, carol, P.READ_HISTORY)
+    assert await alice.ok("GET", "/feeds/1/readers") == {"count": 1}
+    await deny(alice, 1, bob, P.MENTION_EVERYONE)
+    assert refusal(await bob.get("/feeds/1/readers")) == MISSING
+    assert refusal(await alice.get("/feeds/9/readers")) == NO_SPACE
+
+
 async def test_every_change_of_a_space_is_in_the_audit_log(chat: Rig):
     alice = await chat.register("alice")
     await alice.ok("POST", "/categories", {"name": "k", "position": 0})

@@ -100,6 +100,31 @@ async def test_threads_are_listed_in_pages(chat: Rig):
     assert await alice.ok("GET", "/feeds/1/threads", after=3) == {"items": [], "cursor": None}
 
 
+async def test_threads_are_listed_by_activity(chat: Rig):
+    alice, bob = await chat.register("alice"), await chat.register("bob")
+    await feed(alice)
+    began = [await say(person, 1) for person in (alice, bob, alice)]
+    for number, parent in enumerate(began):
+        await alice.ok("POST", "/feeds/1/threads", {"parent_msg_id": parent, "name": f"t{number}"})
+    await alice.ok("POST", "/feeds/1/threads/3/messages", {"body": "a"})
+    latest = [(await alice.ok("POST", "/feeds/1/threads/1/messages", {"body": body}))["msg_id"] for body in "bc"][-1]
+    page = await alice.ok("GET", "/feeds/1/threads", order="activity", limit=2)
+    assert [thread["name"] for thread in page["items"]] == ["t0", "t2"]
+    assert page["items"][0] | {"last_msg_id": latest, "messages": 2, "author_id": alice.user_id} == page["items"][0]
+    page = await alice.ok("GET", "/feeds/1/threads", order="activity", limit=2, before=page["cursor"])
+    (quiet,) = page["items"]
+    assert (quiet["name"], quiet["last_msg_id"], quiet["messages"], quiet["author_id"], page["cursor"]) == (
+        "t1", None, 0, bob.user_id, None,
+    )  # fmt: skip
+    await alice.ok("PATCH", "/threads/2", {"archived": True})
+    for archived, names in (("true", ["t1"]), ("false", ["t0", "t2"])):
+        page = await alice.ok("GET", "/feeds/1/threads", order="activity", archived=archived)
+        assert [thread["name"] for thread in page["items"]] == names
+    await alice.ok("DELETE", f"/feeds/1/messages/{began[0]}")
+    page = await alice.ok("GET", "/feeds/1/threads", order="activity", limit=1)
+    assert page["items"][0]["author_id"] is None
+
+
 async def test_permissions_of_threads_are_those_of_their_feed(chat: Rig):
     alice, bob = await chat.register("alice"), await chat.register("bob")
     await feed(alice)
@@ -171,6 +196,18 @@ async def test_a_forum_makes_a_thread_of_each_message(chat: Rig):
     assert (await alice.ok("GET", "/threads/1"))["name"] == name
     await alice.ok("POST", "/feeds/1/threads/1/messages", {"body": "Like this."})
     assert await count(chat, threads) == 1
+
+
+async def test_a_post_of_a_forum_has_the_title_that_its_author_gave_it(chat: Rig):
+    alice = await chat.register("alice")
+    await feed(alice, type="forum")
+    await feed(alice, "general")
+    async with alice.gateway() as gateway:
+        await say(alice, 1, "the text", thread_name="  A   question ")
+        assert (await gateway.expect("thread_create"))["d"]["name"] == "A question"
+    assert (await alice.ok("GET", "/threads/1"))["name"] == "A question"
+    for path, name in (("/feeds/2", "A"), ("/feeds/1/threads/1", "A"), ("/feeds/1", ""), ("/feeds/1", "x" * 300)):
+        assert refusal(await alice.post(f"{path}/messages", {"body": "x", "thread_name": name})) == INVALID
 
 
 async def test_a_message_without_words_names_its_thread_thread(chat: Rig):

@@ -68,6 +68,7 @@ class NewMessage:
         names_thread: whether the message starts a thread, as in a forum.
         extras: what few messages have.
         webhook_id: the webhook that posts it.
+        thread_name: the name of that thread, where its author gave one.
         wait_s: how long its author waits between two messages of the feed.
     """
 
@@ -78,6 +79,7 @@ class NewMessage:
     names_thread: bool = False
     extras: Extras | None = None
     webhook_id: int | None = None
+    thread_name: str | None = None
     wait_s: int = 0
 
 
@@ -175,7 +177,7 @@ def _sent_before(
 
 def _thread_event(connection: Connection, draft: NewMessage, msg_id: MessageId) -> Event:
     feed_id = draft.address.feed_id or FeedId(0)
-    name = _thread_name(draft.content.body or "")
+    name = draft.thread_name or _thread_name(draft.content.body or "")
     thread_id = queries.insert_thread(connection, name, feed_id, msg_id)
     return thread_create(thread_id=thread_id, parent_feed_id=feed_id, name=name, parent_msg_id=msg_id)
 

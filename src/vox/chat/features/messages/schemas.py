@@ -67,7 +67,10 @@ class Embed(msgspec.Struct, frozen=True):
 
 
 class SendMessage(msgspec.Struct, frozen=True):
-    """A message to be sent; 0 among the mentions means everyone, `embed` is an Embed as JSON text, `components` are for bots."""
+    """A message to be sent; 0 among the mentions means everyone, `embed` is an Embed as JSON text, `components` are for bots.
+
+    `thread_name` names the thread that the message starts in a forum, in place of its first line.
+    """
 
     body: str | None = None
     opaque_blob: str | None = None
@@ -76,6 +79,7 @@ class SendMessage(msgspec.Struct, frozen=True):
     mentions: Annotated[list[Id], Meta(max_length=MAX_MENTIONS)] | None = None
     embed: str | None = None
     nonce: Nonce | None = None
+    thread_name: str | None = None
     components: Components | None = None
 
 

@@ -75,10 +75,10 @@ def is_screened(chat: ChatContext) -> bool:
     return bool(chat.community.rules) or chat.community.raid is not None
 
 
-def sample_of(content: Content, embeds: Sequence[Embed] = ()) -> Sample:
-    """What rules look at of a new message; `embeds` are those that it has besides the content's own."""
+def sample_of(content: Content, embeds: Sequence[Embed] = (), title: str | None = None) -> Sample:
+    """What rules look at of a new message; `embeds` are those that it has besides the content's own, `title` names its thread."""
     shown = [*([content.embed] if content.embed is not None else ()), *embeds]
-    parts = [content.body or "", *(text for embed in shown for text in _texts(embed))]
+    parts = [title or "", content.body or "", *(text for embed in shown for text in _texts(embed))]
     mentioned = {str(user) for user in content.mentions if user}
     if 0 in content.mentions:
         mentioned.add("everyone")

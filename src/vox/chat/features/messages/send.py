@@ -10,6 +10,7 @@ from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 
+from vox.chat.api.validation import validate_name
 from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.unit_of_work import Change, UnitOfWork
@@ -78,7 +79,7 @@ async def post_message(chat: ChatContext, draft: NewMessage) -> Sent:
     address = draft.address
     if address.feed_id is not None and is_screened(chat):
         embeds = draft.extras.embeds if draft.extras is not None else ()
-        sample = sample_of(draft.content, embeds)
+        sample = sample_of(draft.content, embeds, draft.thread_name)
         screened = Screened(draft.author_id, address.feed_id, sample, address.thread_id)
         hits = await screen(chat, screened)
     now_s = chat.clock.unix_s()
@@ -175,7 +176,29 @@ def _draft(chat: ChatContext, author_id: UserId, address: Address, message: Send
     check_may_announce(chat, author_id, feed_id)
     names_thread = feed.type == "forum" and address.thread_id is None
     wait_s = wait_between_s(chat, author_id, feed_id)
-    return NewMessage(author_id, address, content, _known(chat, content), names_thread, extras, wait_s=wait_s)
+    return NewMessage(
+        author_id,
+        address,
+        content,
+        _known(chat, content),
+        names_thread,
+        extras,
+        thread_name=_thread_name(chat, message, names_thread=names_thread),
+        wait_s=wait_s,
+    )
+
+
+def _thread_name(chat: ChatContext, message: SendMessage, *, names_thread: bool) -> str | None:
+    """The name that the author gives the thread, as it is stored.
+
+    Raises:
+        Refusal: VALIDATION_ERROR where the message starts no thread, or the name is none.
+    """
+    if message.thread_name is None:
+        return None
+    if not names_thread:
+        raise refuse("VALIDATION_ERROR", "body.thread_name: only a message to a forum starts a thread")
+    return validate_name(chat.config.limit, "thread_name", message.thread_name, "channel_name_max", "channel_name_min")
 
 
 def _extras(chat: ChatContext, author_id: UserId, components: Sequence[Component]) -> Extras | None:

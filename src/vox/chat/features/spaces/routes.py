@@ -9,6 +9,7 @@ from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_prose, with_name
 from vox.chat.community.state import Space
 from vox.chat.events import feed_subscribe, feed_unsubscribe
+from vox.chat.events.audience import Readers
 from vox.chat.events.ids import FeedId, RoomId
 from vox.chat.events.permissions import P
 from vox.chat.features.messages.addresses import MessageLocation
@@ -27,6 +28,7 @@ from vox.chat.features.spaces.schemas import (
     FeedInfo,
     Layout,
     OverrideMasks,
+    ReaderCount,
     RoomInfo,
     UpdateCategory,
     UpdateFeed,
@@ -85,6 +87,14 @@ async def delete_category(call: Call) -> None:
 async def get_feed(call: Call) -> FeedInfo:
     """One feed."""
     return feed_info(call.chat.community, call.id("feed_id"))
+
+
+@routes.get("/feeds/{feed_id}/readers", access=in_feed(P.MENTION_EVERYONE), returns=ReaderCount)
+async def count_readers(call: Call) -> ReaderCount:
+    """How many others a mention of everyone reaches."""
+    feed_id = call.id("feed_id")
+    readers = call.chat.community.members_seeing(Readers(feed_id))
+    return ReaderCount(sum(user_id != call.user_id for user_id in readers))
 
 
 @routes.post("/feeds", access=requires(P.MANAGE_SPACES), body=CreateFeed, status=201, returns=FeedInfo)

@@ -43,6 +43,12 @@ class FeedInfo(msgspec.Struct, frozen=True):
     permission_overrides: list[Override]
 
 
+class ReaderCount(msgspec.Struct, frozen=True):
+    """How many may read a feed, without the one who asks."""
+
+    count: int
+
+
 class RoomInfo(msgspec.Struct, frozen=True):
     """A room as members who may view it see it."""
 

@@ -16,7 +16,7 @@ from vox.chat.features.messages.delete import purge_messages
 from vox.chat.features.messages.screening import Screened, carry_out, is_screened, sample_of_text, screen
 from vox.chat.features.messages.send import assert_may, thread_address
 from vox.chat.features.threads import service
-from vox.chat.features.threads.queries import threads_of_feed
+from vox.chat.features.threads.queries import threads_by_activity, threads_of_feed
 from vox.chat.features.threads.schemas import CreateThread, ThreadInfo, ThreadPage, ThreadQuery, UpdateThread
 from vox.chat.features.threads.service import thread_info
 from vox.chat.features.threads.subscriptions import follow, unfollow
@@ -28,10 +28,14 @@ IN_ITS_FEED = "{} in the thread's feed"
 
 @routes.get("/feeds/{feed_id}/threads", access=in_feed(P.VIEW_SPACE), query=ThreadQuery, returns=ThreadPage)
 async def list_threads(call: Call[None, ThreadQuery]) -> ThreadPage:
-    """A feed's threads by id."""
+    """A feed's threads by id, or the last active first."""
     limit = min(call.query.limit, call.chat.config.limit("page_limit_messages"))
-    after = call.query.after or 0
-    items = await call.chat.read(partial(threads_of_feed, feed_id=call.id("feed_id"), after=after, limit=limit))
+    read = partial(threads_of_feed, feed_id=call.id("feed_id"), limit=limit, archived=call.query.archived)
+    if call.query.order == "activity":
+        listed = partial(threads_by_activity, feed_id=call.id("feed_id"), limit=limit, archived=call.query.archived)
+        found, last = await call.chat.read(partial(listed, before=call.query.before))
+        return ThreadPage(found, None if last is None else str(last))
+    items = await call.chat.read(partial(read, after=call.query.after or 0))
     return ThreadPage(items, str(items[-1].thread_id) if items else None)
 
 

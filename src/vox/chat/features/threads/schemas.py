@@ -1,13 +1,22 @@
 """Requests and responses of threads; field names and their order are those of the original server."""
 
+from typing import Literal
+
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from vox.chat.api.fields import Id, Limit
-from vox.chat.events.ids import FeedId, MessageId, ThreadId
+from vox.chat.events.ids import FeedId, MessageId, ThreadId, UserId
 
 
 class ThreadInfo(msgspec.Struct, frozen=True):
-    """A conversation beside its feed."""
+    """A conversation beside its feed; the last three stand in a list by activity alone.
+
+    Args:
+        last_msg_id: the newest message in it; None where there is none.
+        messages: how many there are in it.
+        author_id: of the message it began with; None where that is gone.
+    """
 
     thread_id: ThreadId
     parent_feed_id: FeedId
@@ -15,6 +24,9 @@ class ThreadInfo(msgspec.Struct, frozen=True):
     name: str
     archived: bool
     locked: bool
+    last_msg_id: MessageId | UnsetType | None = UNSET
+    messages: int | UnsetType = UNSET
+    author_id: UserId | UnsetType | None = UNSET
 
 
 class ThreadPage(msgspec.Struct, frozen=True):
@@ -40,7 +52,18 @@ class UpdateThread(msgspec.Struct, frozen=True):
 
 
 class ThreadQuery(msgspec.Struct, frozen=True):
-    """A page of threads by id."""
+    """A page of threads by id, or by activity: the latest message first.
+
+    Args:
+        limit: how many.
+        after: by id, those above it.
+        order: what the list is ordered by.
+        before: by activity, the cursor of the page before.
+        archived: only those that are, or are not.
+    """
 
     limit: Limit = 50
     after: Id | None = None
+    order: Literal["id", "activity"] = "id"
+    before: Id | None = None
+    archived: bool | None = None
