@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.e2e.chats import API, PASSWORD, RunningChat, chat_server
 from tests.e2e.chromium import Page, open_page
 from tests.e2e.web.visitors import Visitor
+
 from vox.runtime.pages import BUILT
 
 RESULTS = Path(__file__).parent / "results" / "web.md"
@@ -48,6 +49,16 @@ WATCH = """(() => {
 
 FETCHED = """[...performance.getEntriesByType('resource'), ...performance.getEntriesByType('navigation')]
   .filter(one => one.initiatorType !== 'fetch').map(one => new URL(one.name).pathname)"""
+
+OPEN_FEED = """async feed => {
+  const begin = performance.now();
+  location.hash = '#/f/' + feed;
+  while (true) {
+    await new Promise(requestAnimationFrame);
+    if (document.querySelector('main')?.innerText.includes(`newest of ${feed}.`)) return performance.now() - begin;
+    if (performance.now() - begin > 20000) throw new Error('feed ' + feed + ' does not come');
+  }
+}"""
 
 TYPING = """(async () => {
   const box = document.querySelector('main textarea'), times = [];
@@ -101,12 +112,14 @@ class Community:
         self.feeds: list[str] = []
 
     async def post(self, path: str, body: Any, token: str | None = None) -> Any:
+        """The answer to one request."""
         headers = {"authorization": f"Bearer {token or self.token}", "x-vox-ids": "string"}
         reply = await self._http.post(f"{API}{path}", json=body, headers=headers)
         assert reply.status_code < 400, (path, reply.text)
         return reply.json() if reply.content else None
 
     async def add_feed(self, name: str) -> str:
+        """A new feed's id."""
         feed = (await self.post("/feeds", {"name": name, "type": "text"}))["feed_id"]
         self.feeds.append(feed)
         return feed
@@ -128,6 +141,8 @@ class Community:
         await self.post(f"/feeds/{feed}/messages", {"body": f"The newest of {feed}."})
 
     async def add_members(self, count: int) -> None:
+        """Registers so many accounts."""
+
         async def some(numbers: range) -> None:
             for number in numbers:
                 body = {"username": f"member{number}", "password": PASSWORD}
@@ -189,18 +204,7 @@ async def elements(page: Page) -> int:
 
 async def open_feed(page: Page, feed: str) -> float:
     """Milliseconds from the click until the feed's messages are painted."""
-    return await page.evaluate(
-        """(async feed => {
-  const begin = performance.now();
-  location.hash = '#/f/' + feed;
-  while (true) {
-    await new Promise(requestAnimationFrame);
-    if (document.querySelector('main')?.innerText.includes(`newest of ${feed}.`)) return performance.now() - begin;
-    if (performance.now() - begin > 20000) throw new Error('feed ' + feed + ' does not come');
-  }
-})(%s)"""
-        % json.dumps(feed)
-    )
+    return await page.evaluate(f"({OPEN_FEED})({json.dumps(feed)})")
 
 
 async def first_loads(page: Page, community: Community, feed: str) -> list[Figure]:
