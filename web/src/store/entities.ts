@@ -88,6 +88,10 @@ export interface Thread {
     name: string
     archived: boolean
     locked: boolean
+    /** The newest message, how many there are, and who opened it; only where a list by activity was read. */
+    last_msg_id?: Id | null
+    messages?: number
+    author_id?: Id | null
 }
 
 export interface Presence {

@@ -223,6 +223,7 @@ class Client implements SyncClient {
     private marks = $state.raw<ReadonlyMap<PlaceKey, Mark>>(new Map())
     private presences = $state.raw<ReadonlyMap<Id, Presence>>(new Map())
     private knownThreads = $state.raw<ReadonlyMap<Id, Thread>>(new Map())
+    private followed = $state.raw<NonNullable<StatePatch['followed']>>({ feeds: new Set(), threads: new Set() })
     private voices = $state.raw<ReadonlyMap<Id, VoiceState>>(new Map())
     private members = $state.raw<ReadonlyMap<Id, Member>>(new Map())
     drafts = new Map<PlaceKey, string>()
@@ -297,6 +298,7 @@ class Client implements SyncClient {
         if (patch.settings !== undefined) this.settings = patch.settings
         if (patch.presences !== undefined) this.presences = patch.presences
         if (patch.threads !== undefined) this.knownThreads = patch.threads
+        if (patch.followed !== undefined) this.followed = patch.followed
         if (patch.voice !== undefined) this.voices = patch.voice
         if (patch.members !== undefined)
             this.members = new Map([...this.members, ...patch.members.map((one): [Id, Member] => [one.user_id, one])])
@@ -324,6 +326,24 @@ class Client implements SyncClient {
 
     threads(feed: Id): readonly Thread[] {
         return [...this.knownThreads.values()].filter((one) => one.parent_feed_id === feed)
+    }
+
+    thread(id: Id): Thread | null {
+        return this.knownThreads.get(id) ?? null
+    }
+
+    learnThreads(threads: readonly Thread[]): void {
+        this.tell({ t: 'threads', threads: [...threads] })
+    }
+
+    follows({ kind, id }: Place): boolean {
+        return kind === 'thread' ? this.followed.threads.has(id) : kind === 'feed' && this.followed.feeds.has(id)
+    }
+
+    async follow({ kind, id }: Place & { kind: 'thread' | 'feed' }, on: boolean): Promise<void> {
+        const parent = kind === 'thread' ? this.thread(id)?.parent_feed_id : id
+        const path = kind === 'thread' ? `feeds/${parent}/threads/${id}` : `feeds/${id}`
+        await this.request(`${path}/subscribers`, { method: on ? 'PUT' : 'DELETE' })
     }
 
     voice(room: Id): VoiceState | null {

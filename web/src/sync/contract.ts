@@ -91,8 +91,14 @@ export interface SyncClient {
     permissionsIn(feedOrRoom: Id, kind?: 'feed' | 'room'): bigint
     member(id: Id): Member | null
     presence(id: Id): Presence | null
-    /** Threads of a feed that are known; `request` reads the list. */
+    /** Threads of a feed that are known; `request` reads the list, and `learnThreads` makes it known. */
     threads(feed: Id): readonly Thread[]
+    thread(id: Id): Thread | null
+    learnThreads(threads: readonly Thread[]): void
+    /** Whether one follows a feed or a thread; one is told of its messages then. */
+    follows(place: Place): boolean
+    /** Throws `ApiError`. */
+    follow(place: Place & { kind: 'thread' | 'feed' }, on: boolean): Promise<void>
     voice(room: Id): VoiceState | null
     /** Muted places count nothing. */
     mark(place: Place): Mark | null

@@ -14,6 +14,7 @@ import {
     type PlaceKey,
     type Role,
     type Settings,
+    type Thread,
 } from '../store/entities'
 import { mentionsIn, type WireMessage } from '../store/messages'
 import { emptyState, fromReady, markKey, setLayout, type Part, type State } from '../store/state'
@@ -260,6 +261,7 @@ export class Engine implements LinkHost {
         const place = placeOf(wire)
         if (place === null) return
         if (wire.author_id) this.typists.get(place)?.delete(wire.author_id)
+        this.threadGrew(wire)
         if (typeof wire.nonce === 'string') void this.runner.seen(wire.nonce, wire.msg_id)
         const mark = this.state.marks.get(place)
         if (mark !== undefined) this.setMark(place, arrived(mark, arrivalOf(wire), this.user))
@@ -270,6 +272,24 @@ export class Engine implements LinkHost {
                 this.parts(['dms'])
             }
         }
+    }
+
+    learnThreads(threads: readonly Thread[]): void {
+        for (const one of threads)
+            this.state.threads.set(one.thread_id, { ...this.state.threads.get(one.thread_id), ...one })
+        this.parts(['threads'])
+    }
+
+    /** A thread's place in lists by activity follows its messages. */
+    private threadGrew(wire: WireMessage): void {
+        const known = wire.thread_id ? this.state.threads.get(wire.thread_id) : undefined
+        if (known === undefined || (known.last_msg_id && !isNewer(wire.msg_id, known.last_msg_id))) return
+        this.state.threads.set(known.thread_id, {
+            ...known,
+            last_msg_id: wire.msg_id,
+            ...(known.messages === undefined ? {} : { messages: known.messages + 1 }),
+        })
+        this.parts(['threads'])
     }
 
     private typing(d: Record<string, unknown>): void {
@@ -568,6 +588,7 @@ export class Engine implements LinkHost {
             else if (part === 'settings') patch.settings = state.settings
             else if (part === 'presences') patch.presences = state.presences
             else if (part === 'threads') patch.threads = state.threads
+            else if (part === 'followed') patch.followed = state.followed
             else if (part === 'voice') patch.voice = state.voice
         }
         if (this.changedMembers.size > 0)
@@ -625,6 +646,7 @@ const ALL_PARTS = [
     'settings',
     'presences',
     'threads',
+    'followed',
     'voice',
 ] as const
 

@@ -57,6 +57,7 @@ export type ToWorker =
     | { t: 'markRead'; view: number; id: Id }
     | { t: 'typing'; place: PlaceKey }
     | { t: 'want'; members: Id[] }
+    | { t: 'threads'; threads: Thread[] }
     | { t: 'wake'; slept: boolean }
     | { t: 'network'; on: boolean }
 
@@ -76,6 +77,7 @@ export interface StatePatch {
     settings?: Settings
     presences?: Map<Id, Presence>
     threads?: Map<Id, Thread>
+    followed?: { feeds: Set<Id>; threads: Set<Id> }
     voice?: Map<Id, VoiceState>
     members?: Member[]
     drafts?: Map<PlaceKey, string>

@@ -160,6 +160,8 @@ page.onmessage = ({ data }) => {
         }
         case 'typing':
             return made.isTyping(data.place)
+        case 'threads':
+            return made.learnThreads(data.threads)
         case 'want':
             return made.wantMembers(data.members)
         case 'wake':

@@ -4,8 +4,8 @@ import { isId, type Id } from '../core/ids'
 export type Route =
     | { screen: 'home' }
     | { screen: 'feed'; feed: Id; message: Id | null }
-    | { screen: 'dm'; dm: Id }
-    | { screen: 'thread'; thread: Id }
+    | { screen: 'dm'; dm: Id; message: Id | null }
+    | { screen: 'thread'; thread: Id; message: Id | null }
     | { screen: 'room'; room: Id }
     | { screen: 'talk'; agent: string }
     | { screen: 'login' }
@@ -29,9 +29,13 @@ export function parseRoute(fragment: string): Route {
                 ? { screen: 'feed', feed: second, message: isId(third) ? third : null }
                 : { screen: 'unknown' }
         case 'd':
-            return isId(second) ? { screen: 'dm', dm: second } : { screen: 'unknown' }
+            return isId(second)
+                ? { screen: 'dm', dm: second, message: isId(third) ? third : null }
+                : { screen: 'unknown' }
         case 't':
-            return isId(second) ? { screen: 'thread', thread: second } : { screen: 'unknown' }
+            return isId(second)
+                ? { screen: 'thread', thread: second, message: isId(third) ? third : null }
+                : { screen: 'unknown' }
         case 'r':
             return isId(second) ? { screen: 'room', room: second } : { screen: 'unknown' }
         case 'talk':
@@ -57,9 +61,9 @@ export function addressOf(route: Route): string {
         case 'feed':
             return route.message === null ? `#/f/${route.feed}` : `#/f/${route.feed}/${route.message}`
         case 'dm':
-            return `#/d/${route.dm}`
+            return route.message === null ? `#/d/${route.dm}` : `#/d/${route.dm}/${route.message}`
         case 'thread':
-            return `#/t/${route.thread}`
+            return route.message === null ? `#/t/${route.thread}` : `#/t/${route.thread}/${route.message}`
         case 'room':
             return `#/r/${route.room}`
         case 'talk':

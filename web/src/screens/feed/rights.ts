@@ -2,6 +2,7 @@
 import type { Id } from '../../core/ids'
 import { holds } from '../../core/permissions'
 import type { Message, Place, SyncClient } from '../../sync/contract'
+import { NOBODY } from './rows'
 
 export interface Rights {
     send: boolean
@@ -58,10 +59,12 @@ export function actionsFor(message: Message, rights: Rights, me: Id | null, plac
         ['react', rights.react],
         ['edit', own && rights.send],
         ['copy', message.body !== ''],
-        ['link', place.kind === 'feed'],
+        ['thread', rights.thread],
+        ['link', true],
         ['pin', rights.pin && !message.pinned],
         ['unpin', rights.pin && message.pinned],
         ['unreadFrom', place.kind !== 'thread'],
+        ['report', me !== null && !own && message.author_id !== NOBODY],
         ['remove', own || rights.moderate],
     ]
     return offered.filter(([, allowed]) => allowed).map(([action]) => action)

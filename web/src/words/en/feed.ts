@@ -95,6 +95,7 @@ export const feed = {
     everyoneText: 'This message notifies all who can read here.',
 
     picture: (name: string, alt: string) => `Show ${alt || name} in full`,
+    embedPicture: (title: string) => (title === '' ? 'Picture of a preview' : `Picture of ${title}`),
     pictureFailed: 'This picture could not be loaded.',
     load: 'Load',
     play: (name: string) => `Play ${name}`,
@@ -133,10 +134,40 @@ export const feed = {
     suggested: (count: number) =>
         count === 0 ? '' : `${count} ${plural(count, 'suggestion', 'suggestions')}; arrows choose, Enter takes`,
 
+    toPlaces: 'Show feeds',
+    tools: { threads: 'Threads', pins: 'Pins', search: 'Search', members: 'Members' },
+    moreTools: 'More of this place',
+    level: 'Notices of this place',
+    mutedNow: 'Notices of this place: muted',
+    levels: {
+        standard: 'As in your settings',
+        all: 'All messages',
+        mentions: 'Mentions only',
+        nothing: 'Nothing',
+    },
+    muteHour: 'Mute for an hour',
+    muteDay: 'Mute for a day',
+    muteEver: 'Mute until you unmute it',
+    unmute: 'Unmute',
+    levelSet: 'Changed on all your devices',
+
     pins: 'Pins',
-    search: 'Search',
-    searchAll: 'In all feeds',
     noPins: 'Nothing is pinned here.',
-    noHits: 'Nothing was found.',
+
+    reportTitle: 'Report this message',
+    reportText: (author: string) =>
+        `The moderators see the message of ${author} and what you write here. ${author} does not learn of it.`,
+    reportReason: 'Reason',
+    reasons: {
+        spam: 'Spam',
+        harassment: 'Harassment or threats',
+        hate: 'Hate',
+        illegal: 'Something illegal',
+        other: 'Something else',
+    },
+    reportMore: 'What the moderators should know',
+    reportSend: 'Report it',
+    reported: 'Reported. The moderators will look at it.',
+    inThread: 'in a thread',
     jumpTo: (author: string, time: string) => `Go to the message of ${author}, ${time}`,
 }
