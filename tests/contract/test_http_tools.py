@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
+from tests.fakes.tcp_server import listening
 from tests.time_limits import time_limit
 from vox.agent.tools.contract import CallContext, Toolbox, enter_call
 from vox.agent.tools.http_tool import http_tool
@@ -58,12 +59,8 @@ async def service() -> AsyncGenerator[Service]:
             writer.write(answer)
         else:
             await reader.read()  # until the other side gives up
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server, time_limit():
-        me.port = server.sockets[0].getsockname()[1]
+    async with listening(serve) as me.port, time_limit():
         yield me
         await asyncio.gather(*connections)
 

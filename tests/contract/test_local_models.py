@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.fakes.tcp_server import listening
 from vox.cli import doctor, local_models
 from vox.cli.local_models import find_local_models
 
@@ -23,11 +24,9 @@ async def server(body, *, status="200 OK", length=True, answers=True):
             writer.write(f"HTTP/1.1 {status}\r\n{size}\r\n{body}".encode())
         else:
             await reader.read()
-        writer.close()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listening:
-        yield listening.sockets[0].getsockname()[1]
+    async with listening(serve) as port:
+        yield port
 
 
 @pytest.mark.parametrize("length", [True, False])
@@ -85,11 +84,9 @@ async def answering(body):
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
-        writer.close()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with listening:
-        yield listening.sockets[0].getsockname()[1]
+    async with listening(serve) as port:
+        yield port
 
 
 @pytest.mark.parametrize(("body", "status"), [(HEALTH, "ok"), ('{"status":"ok"}', "fail"), ("hello", "fail")])

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.fakes.tcp_server import listening
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.security.outbound import OutboundGuard, SystemResolver
 
@@ -62,13 +63,10 @@ async def peer(
             pass  # the client left, which is what some tests are about
         finally:
             me.left.set()
-            writer.close()
 
     if tls is not None:
         tls.sni_callback = lambda _socket, name, _context: me.names.append(name)
-    server = await asyncio.start_server(serve, host, 0, ssl=tls)
-    async with server:
-        me.port = server.sockets[0].getsockname()[1]
+    async with listening(serve, host, tls=tls) as me.port:
         yield me
 
 

@@ -41,11 +41,20 @@ class Page:
         self._socket = socket
         self._number = 0
         self.errors: list[str] = []
+        self.workers: list[str] = []
+        """Sessions of the page's workers, newest last, from `Target.setAutoAttach` on."""
 
-    async def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """One command and its result; exceptions of the page on the way are kept in `errors`."""
+    async def call(self, method: str, *, session: str = "", **params: Any) -> dict[str, Any]:
+        """One command and its result; exceptions of the page on the way are kept in `errors`.
+
+        Args:
+            method: of the DevTools protocol.
+            session: of a worker, in place of the page.
+            params: of the method.
+        """
         self._number += 1
-        await self._socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
+        command = {"id": self._number, "method": method, "params": params}
+        await self._socket.send(json.dumps({**command, "sessionId": session} if session else command))
         async with time_limit():
             while True:
                 message = json.loads(await self._socket.recv())
@@ -53,6 +62,8 @@ class Page:
                     self.errors.append(json.dumps(message["params"]["exceptionDetails"])[:500])
                 if message.get("method") == "Log.entryAdded" and message["params"]["entry"]["level"] == "error":
                     self.errors.append(message["params"]["entry"]["text"])
+                if message.get("method") == "Target.attachedToTarget":
+                    self.workers.append(message["params"]["sessionId"])
                 if message.get("id") == self._number:
                     assert "error" not in message, message["error"]
                     return message["result"]

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.fakes.tcp_server import listening
+
 
 @dataclass
 class FileServer:
@@ -24,18 +26,15 @@ class FileServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, one answer."""
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            path = head.split(" ", 2)[1]
-            wished = re.search(r"(?im)^range: bytes=(\d+)-(\d+)", head)
-            self.asked.append((path, wished.group(0).partition(" ")[2] if wished else ""))
-            cut = self.cuts.pop(0) if self.cuts else None
-            status, fields, body = self._answer(path, wished)
-            lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *fields]
-            writer.write("\r\n".join([*lines, "", ""]).encode() + body[:cut])
-            await writer.drain()
-        finally:
-            writer.close()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        path = head.split(" ", 2)[1]
+        wished = re.search(r"(?im)^range: bytes=(\d+)-(\d+)", head)
+        self.asked.append((path, wished.group(0).partition(" ")[2] if wished else ""))
+        cut = self.cuts.pop(0) if self.cuts else None
+        status, fields, body = self._answer(path, wished)
+        lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *fields]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body[:cut])
+        await writer.drain()
 
     def _answer(self, path: str, wished: re.Match[str] | None) -> tuple[str, list[str], bytes]:
         if path in self.redirects:
@@ -54,7 +53,6 @@ class FileServer:
 async def file_server() -> AsyncGenerator[FileServer]:
     """A server on a free port of this machine."""
     files = FileServer()
-    server = await asyncio.start_server(files.serve, "127.0.0.1", 0)
-    files.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server:
+    async with listening(files.serve) as port:
+        files.address = f"http://127.0.0.1:{port}"
         yield files

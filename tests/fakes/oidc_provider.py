@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
+from tests.fakes.tcp_server import listening
 from tests.time_limits import time_limit
 
 NOW_S = 2_000_000_000
@@ -130,14 +131,10 @@ async def oidc_provider() -> AsyncGenerator[FakeProvider, None]:
                 b"HTTP/1.1 %d X\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % (status, len(text)) + text
             )
             await writer.drain()
-            writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    provider.issuer = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(serve) as port:
+        provider.issuer = f"http://127.0.0.1:{port}"
         yield provider
-    finally:
-        server.close()
 
 
 def callback(answer: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.contract.chat.harness import Person
+from tests.fakes.tcp_server import listening
 from tests.time_limits import time_limit
 
 LOOPBACK: dict[str, Any] = {"integration_networks": ["127.0.0.0/8"]}
@@ -86,14 +87,8 @@ async def receiver(decide: Callable[[Received], Answer] | None = None) -> AsyncG
         writer.write("\r\n".join([*lines, "", ""]).encode() + text)
         with contextlib.suppress(ConnectionError):
             await writer.drain()
-        writer.close()
         one.requests.put_nowait(request)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    one = Receiver(f"http://127.0.0.1:{port}/in")
-    try:
+    async with listening(serve) as port:
+        one = Receiver(f"http://127.0.0.1:{port}/in")
         yield one
-    finally:
-        server.close()
-        await server.wait_closed()

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.fakes.tcp_server import listening
+
 Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -26,22 +28,12 @@ async def outside(answer: Answer) -> AsyncGenerator[Outside, None]:
     me = Outside()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            me.seen.append(await reader.readuntil(b"\r\n\r\n"))
-            if isinstance(answer, bytes):
-                writer.write(answer.replace(b"PORT", str(me.port).encode()))
-                await writer.drain()
-            else:
-                await answer(writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        me.seen.append(await reader.readuntil(b"\r\n\r\n"))
+        if isinstance(answer, bytes):
+            writer.write(answer.replace(b"PORT", str(me.port).encode()))
+            await writer.drain()
+        else:
+            await answer(writer)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    me.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(serve) as me.port:
         yield me
-    finally:
-        server.close()
-        await server.wait_closed()

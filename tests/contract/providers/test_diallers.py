@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.fakes.clock import FakeClock
+from tests.fakes.tcp_server import listening
 from vox.errors import DependencyError, UsageError
 from vox.http.server import Server
 from vox.providers import registry
@@ -148,9 +149,7 @@ async def test_what_certainly_was_not_dialled_is_told_from_what_may_have_been(na
                 "diallers", name, {}, Deps(FakeClock(), http, environment=ENVIRONMENT | dict.fromkeys(BASES, url))
             )
 
-        server = await asyncio.start_server(broken, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        async with server:
+        async with listening(broken) as port:
             with pytest.raises(DialUncertain):
                 await dialler_at(f"http://127.0.0.1:{port}").dial(REQUEST)
         with pytest.raises(DialRefused) as unreached:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.fakes.tcp_server import listening
 from tests.fakes.vendors.realtime_gemini import GeminiLiveWire
 from tests.fakes.vendors.realtime_openai import OpenAiRealtimeWire, tone
 from tests.fakes.vendors.realtime_server import RealtimeServer, realtime_server
@@ -323,15 +324,10 @@ async def test_an_address_that_is_none_ends_the_session_and_names_the_option(pla
 async def test_a_server_that_accepts_and_says_nothing_is_slow_rather_than_gone(play):
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(keep, "127.0.0.1", 0)
     async with (
-        server,
-        play.session(base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=0.3) as (
-            _,
-            events,
-        ),
+        listening(keep) as port,
+        play.session(base_url=f"http://127.0.0.1:{port}", timeout_s=0.3) as (_, events),
     ):
         assert (await broken(events)).code == "provider_timeout"
 

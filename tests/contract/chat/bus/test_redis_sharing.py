@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.redis_server import RunningRedis, redis_server
+from tests.fakes.tcp_server import listening
 from tests.time_limits import time_limit
 from vox.chat.database.worker_lease import LeasedSnowflakes, RedisWorkerLeases, SqlWorkerLeases, WorkerLeaseStore
 from vox.http.rate_limits import MemoryRateLimits, RateCategory, RateDecision
@@ -69,23 +70,18 @@ async def test_a_redis_that_hangs_delays_one_request_and_not_the_next(redis: Run
 
     asked = 0
 
-    async def never(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def never(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         nonlocal asked
         asked += 1
-        await gone.wait()
-        writer.close()
+        await asyncio.Event().wait()
 
-    gone = asyncio.Event()
-    server = await asyncio.start_server(never, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    limits = RedisRateLimits(f"redis://127.0.0.1:{port}/0", 1.0, clock)
-    async with limits.running():
-        async with time_limit():
-            assert (await take(limits)).remaining == 4
-        assert not isinstance(limits.take("user:1", FIVE, clock.now()), Awaitable), "decided without asking again"
+    async with listening(never) as port:
+        limits = RedisRateLimits(f"redis://127.0.0.1:{port}/0", 1.0, clock)
+        async with limits.running():
+            async with time_limit():
+                assert (await take(limits)).remaining == 4
+            assert not isinstance(limits.take("user:1", FIVE, clock.now()), Awaitable), "decided without asking again"
     assert asked == 1
-    gone.set()
-    server.close()
 
 
 @pytest.mark.parametrize("engine", ["redis", "database"])

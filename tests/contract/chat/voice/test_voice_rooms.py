@@ -18,6 +18,22 @@ NO_SPACE = (404, "SPACE_NOT_FOUND")
 INVALID = (422, "VALIDATION_ERROR")
 
 
+async def test_who_begins_with_a_snapshot_sees_who_is_in_the_rooms_they_may_view(voice: VoiceRig):
+    alice, bob = await voice.register("alice"), await voice.register("bob")
+    room, hidden = await voice.room(alice), await voice.room(alice)
+    await deny(alice, hidden, bob, P.VIEW_SPACE, kind="rooms")
+    joined = await voice.join(alice, room)
+
+    async def seen() -> list[Any]:
+        async with bob.gateway(capabilities=["snapshot"]) as gateway:
+            return gateway.ready["snapshot"]["voice"]
+
+    assert await seen() == [{"room_id": room, "members": joined["members"], "guests": []}]
+    await alice.ok("POST", f"/rooms/{room}/voice/leave")
+    await voice.join(alice, hidden)
+    assert await seen() == []
+
+
 async def test_joining_answers_with_address_token_and_members(voice: VoiceRig):
     alice = await voice.register("alice")
     room = await voice.room(alice)

@@ -1,11 +1,12 @@
-"""The SQL of one user's part of the snapshot: conversations, marks, mentions, what the user follows, settings."""
+"""The SQL of the snapshot: one user's conversations, marks, mentions, what the user follows, settings; and who is in which voice room."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from vox.chat.community.recent_messages import KEPT, MOST_COUNTED, Loaded
-from vox.chat.events.ids import DmId, FeedId, MessageId, ThreadId, UserId
+from vox.chat.events.ids import DmId, FeedId, MessageId, RoomId, ThreadId, UserId
+from vox.chat.features.voice.schemas import VoiceGuest, VoiceMember
 from vox.stores.sql import Connection
 from vox.stores.statements import Statement
 
@@ -13,6 +14,8 @@ MAX_DMS: Final = 200
 MAX_MENTIONS: Final = 500
 """The newest mentions of a user that are looked at; each place counts up to MOST_COUNTED of them."""
 MAX_FOLLOWED: Final = 1000
+MAX_IN_VOICE: Final = 5000
+"""Members and guests of all voice rooms that are looked at, each."""
 
 _DMS: Final = Statement(
     "SELECT p.dm_id, d.is_group, d.name, d.icon, coalesce(r.last_read_msg_id, 0),"
@@ -30,6 +33,13 @@ _MENTIONS: Final = Statement(
 _FEEDS: Final = Statement("SELECT feed_id FROM feed_subscribers WHERE user_id = :user_id ORDER BY feed_id LIMIT :limit")
 _THREADS: Final = Statement(
     "SELECT thread_id FROM thread_subscribers WHERE user_id = :user_id ORDER BY thread_id DESC LIMIT :limit"
+)
+_IN_VOICE: Final = Statement(
+    "SELECT room_id, user_id, self_mute, self_deaf, video, streaming, server_mute, server_deaf, joined_at"
+    " FROM voice_states ORDER BY room_id, joined_at, user_id LIMIT :limit"
+)
+_GUESTS: Final = Statement(
+    "SELECT room_id, id, kind, name, inviter_id, joined_at FROM voice_guests ORDER BY room_id, id LIMIT :limit"
 )
 _SETTINGS: Final = Statement("SELECT revision, document FROM user_settings WHERE user_id = :user_id")
 
@@ -70,6 +80,10 @@ class Personal:
     threads: list[ThreadId] = field(default_factory=list[ThreadId])
     revision: int = 0
     settings: str = "{}"
+    voice: dict[RoomId, tuple[list[VoiceMember], list[VoiceGuest]]] = field(
+        default_factory=dict[RoomId, tuple[list[VoiceMember], list[VoiceGuest]]]
+    )
+    """Who is in which room, whether the user may view it or not."""
 
 
 def read_personal(connection: Connection, user_id: UserId) -> Personal:
@@ -86,6 +100,12 @@ def read_personal(connection: Connection, user_id: UserId) -> Personal:
     stored: Sequence[str | int] | None = _SETTINGS.row(connection, values)
     if stored is not None:
         found.revision, found.settings = int(stored[0]), str(stored[1])
+    for room_id, person_id, *states, joined_at in _IN_VOICE.rows(connection, {"limit": MAX_IN_VOICE}):
+        members, _ = found.voice.setdefault(room_id, ([], []))
+        members.append(VoiceMember(person_id, *map(bool, states), joined_at))
+    for room_id, id_, kind, name, inviter_id, joined_at in _GUESTS.rows(connection, {"limit": MAX_IN_VOICE}):
+        _, guests = found.voice.setdefault(room_id, ([], []))
+        guests.append(VoiceGuest(id_, kind, f"{kind}-{id_}", name, inviter_id, joined_at))
     return found
 
 

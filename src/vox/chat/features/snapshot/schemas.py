@@ -7,6 +7,7 @@ from vox.chat.features.files.schemas import EmojiInfo, StickerInfo
 from vox.chat.features.members.schemas import Member
 from vox.chat.features.roles.schemas import RoleInfo
 from vox.chat.features.spaces.schemas import Layout
+from vox.chat.features.voice.schemas import VoiceGuest, VoiceMember
 
 
 class FeedPermissions(msgspec.Struct, frozen=True):
@@ -70,6 +71,14 @@ class Followed(msgspec.Struct, frozen=True):
     thread_ids: list[int]
 
 
+class InVoice(msgspec.Struct, frozen=True):
+    """Who is in a voice room."""
+
+    room_id: int
+    members: list[VoiceMember]
+    guests: list[VoiceGuest]
+
+
 class Own(msgspec.Struct, frozen=True):
     """The user's own part."""
 
@@ -78,3 +87,4 @@ class Own(msgspec.Struct, frozen=True):
     has_more_dms: bool
     marks: list[Mark]
     followed: Followed
+    voice: list[InVoice]

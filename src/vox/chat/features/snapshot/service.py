@@ -24,6 +24,7 @@ from vox.chat.features.snapshot.schemas import (
     Conversation,
     FeedPermissions,
     Followed,
+    InVoice,
     Mark,
     Own,
     Rights,
@@ -163,7 +164,9 @@ class Snapshots:
             marks.append(Mark(mark, one.newest, one.unread, min(mentions, MOST_COUNTED), dm_id=one.dm_id))
         me = None if person is None else member_of(person)
         followed = Followed(list(found.feeds), list(found.threads))
-        return Own(me, conversations, found.has_more_dms, marks, followed)
+        rooms = community.visible_rooms(user_id) if found.voice else ()
+        voice = [InVoice(room_id, *found.voice[room_id]) for room_id in sorted(found.voice) if room_id in rooms]
+        return Own(me, conversations, found.has_more_dms, marks, followed, voice)
 
     def _feed_marks(self, user_id: UserId, found: Personal) -> list[Mark]:
         named: dict[FeedId, set[int]] = {}
