@@ -24,6 +24,8 @@ export interface Entry {
     reply_to: Id | null
     attachments: Id[]
     mentions: Id[]
+    /** A card below the message as JSON; left out where there is none. */
+    embed?: string
     /** When it was written, or its author said to send it again. */
     created: number
     /** Ascends in the order in which messages were written. */

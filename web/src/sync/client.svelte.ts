@@ -157,13 +157,14 @@ class View implements PlaceView {
             await this.call({ do: 'fillGap', view: this.number, before: row.before, after: row.after })
     }
 
-    send(body: string, options: { reply_to?: Id; attachments?: Id[]; mentions?: Id[] } = {}): void {
+    send(body: string, options: Parameters<PlaceView['send']>[1] = {}): void {
         const nonce = crypto.randomUUID()
         const { reply_to = null, attachments = [], mentions = mentionsIn(body) } = options
         const entry = { nonce, body, reply_to, attachments: [...attachments] }
         // The row stands there with the key press, before the worker has heard of it.
         this.pending = [...this.pending, { ...entry, created: Date.now(), state: 'waiting', error: null }]
-        this.client.tell({ t: 'send', place: this.key, ...entry, mentions: [...mentions] })
+        const card = options.embed === undefined ? {} : { embed: options.embed }
+        this.client.tell({ t: 'send', place: this.key, ...entry, mentions: [...mentions], ...card })
     }
 
     retry(nonce: string): void {

@@ -60,7 +60,7 @@ export interface PlaceView {
     jump(to: Id | 'newest' | 'first-unread'): Promise<void>
     fillGap(row: Row): Promise<void>
     /** Stores the message in the outbox and returns at once; its row stands in `pending`. `mentions`: those in the text. */
-    send(body: string, options?: { reply_to?: Id; attachments?: Id[]; mentions?: Id[] }): void
+    send(body: string, options?: { reply_to?: Id; attachments?: Id[]; mentions?: Id[]; embed?: string }): void
     retry(nonce: string): void
     discard(nonce: string): void
     edit(id: Id, body: string): Promise<void>

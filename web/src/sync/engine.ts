@@ -115,7 +115,10 @@ export class Engine implements LinkHost {
             now: () => clock.now(),
             clockOffset: () => this.offset,
             changed: (place) => this.placeChanged(place, false),
-            arrived: (entry, id) => this.landed.set(entry.nonce, { entry, id, until: clock.now() + LANDING_MS }),
+            arrived: (entry, id) => {
+                // A command was carried out: it leaves no message.
+                if (id !== '0') this.landed.set(entry.nonce, { entry, id, until: clock.now() + LANDING_MS })
+            },
             expired: () => this.ended('AUTH_EXPIRED', ''),
         })
     }
@@ -416,7 +419,11 @@ export class Engine implements LinkHost {
         for (const view of this.views.values()) void view.settle()
     }
 
-    send(place: PlaceKey, nonce: string, content: Pick<Entry, 'body' | 'reply_to' | 'attachments' | 'mentions'>): void {
+    send(
+        place: PlaceKey,
+        nonce: string,
+        content: Pick<Entry, 'body' | 'reply_to' | 'attachments' | 'mentions' | 'embed'>,
+    ): void {
         const now = this.clock.now()
         const order = Math.max(now, ...this.runner.outbox.all.map((one) => one.order + 1))
         void this.runner.add({

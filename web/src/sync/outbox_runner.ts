@@ -122,7 +122,7 @@ export class OutboxRunner {
     }
 
     private async send(entry: Entry): Promise<Id> {
-        const { nonce, body, reply_to, attachments, mentions } = entry
+        const { nonce, body, reply_to, attachments, mentions, embed } = entry
         const answer = await this.host.http.request<{ msg_id: Id }>(await this.host.path(entry.place), {
             method: 'POST',
             body: {
@@ -131,6 +131,7 @@ export class OutboxRunner {
                 ...(reply_to === null ? {} : { reply_to }),
                 ...(attachments.length > 0 ? { attachments } : {}),
                 ...(mentions.length > 0 ? { mentions } : {}),
+                ...(embed === undefined ? {} : { embed }),
             },
         })
         return answer.msg_id

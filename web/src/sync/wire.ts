@@ -51,6 +51,7 @@ export type ToWorker =
           reply_to: Id | null
           attachments: Id[]
           mentions: Id[]
+          embed?: string
       }
     | { t: 'retry'; nonce: string }
     | { t: 'discard'; nonce: string }

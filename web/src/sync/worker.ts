@@ -150,8 +150,8 @@ page.onmessage = ({ data }) => {
         case 'draft':
             return made.setDraft(data.place, data.text)
         case 'send': {
-            const { place, nonce, body, reply_to, attachments, mentions } = data
-            return made.send(place, nonce, { body, reply_to, attachments, mentions })
+            const { t: _, place, nonce, ...content } = data
+            return made.send(place, nonce, content)
         }
         case 'retry':
             return void made.runner.retry(data.nonce)

@@ -11,6 +11,8 @@ export interface Card {
     height: number | null
     /** A moving picture that stands alone, without a card. */
     isPicture: boolean
+    /** The path of a picture of this server, of which a sticker is made. */
+    sticker: string
     fields: { name: string; value: string }[]
 }
 
@@ -43,6 +45,7 @@ export function cardOf(embed: Readonly<Record<string, unknown>>): Card | null {
         width: size(embed.image_width),
         height: size(embed.image_height),
         isPicture: embed.type === 'gif' && image !== '',
+        sticker: embed.type === 'sticker' ? (/\/api\/v1\/files\/[\w-]{1,64}$/.exec(image)?.[0] ?? '') : '',
         fields: fields.slice(0, 25).flatMap((one) => {
             const { name, value } = (typeof one === 'object' && one !== null ? one : {}) as Record<string, unknown>
             return typeof name === 'string' && typeof value === 'string'

@@ -13,6 +13,8 @@ export interface Rights {
     pin: boolean
     thread: boolean
     everyone: boolean
+    /** Cards, such as stickers and moving pictures. */
+    embed: boolean
     moderate: boolean
 }
 
@@ -28,6 +30,7 @@ export function rightsIn(client: SyncClient, place: Place, feed: Id | null, lock
             pin: false,
             thread: false,
             everyone: send,
+            embed: false,
             moderate: false,
         }
     }
@@ -44,6 +47,7 @@ export function rightsIn(client: SyncClient, place: Place, feed: Id | null, lock
         pin: place.kind === 'feed' && holds(mask, 'MANAGE_MESSAGES'),
         thread: place.kind === 'feed' && holds(mask, 'CREATE_THREADS'),
         everyone: holds(mask, 'MENTION_EVERYONE'),
+        embed: silent === '' && holds(mask, 'SEND_EMBEDS'),
         moderate: holds(mask, 'MANAGE_MESSAGES'),
     }
 }

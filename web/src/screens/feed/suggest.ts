@@ -1,16 +1,19 @@
-/** What `@`, `#` and `:` offer while one types. */
+/** What `@`, `#` and `:` offer while one types, and `/` at the beginning of a message. */
 import { best } from '../../core/fuzzy/match'
 import type { Id } from '../../core/ids'
+import type { Command } from './commands'
 
 export interface Suggestion {
     key: string
     label: string
+    /** More about it, in a quieter colour. */
+    note?: string
     /** What stands in the text when it is taken. */
     text: string
 }
 
 export interface Asked {
-    sign: '@' | '#' | ':'
+    sign: '@' | '#' | ':' | '/'
     query: string
     /** Where the sign stands. */
     start: number
@@ -21,6 +24,8 @@ const ASKED = /(?:^|[\s(])([@#:])([\p{L}\p{N}_.+-]{0,32})$/u
 
 /** What is being asked for at the caret; null where nothing is. An emoji needs two letters, as `:)` is none. */
 export function askedAt(text: string, caret: number): Asked | null {
+    const command = /^\/([\p{L}\p{N}_-]{0,32})$/u.exec(text.slice(0, caret))
+    if (command !== null) return { sign: '/', query: command[1]!, start: 0 }
     const found = ASKED.exec(text.slice(Math.max(0, caret - 40), caret))
     if (found === null) return null
     const sign = found[1] as Asked['sign']
@@ -62,6 +67,18 @@ export function emoji(known: Iterable<{ sign: string; words: readonly string[] }
         label: `${one.sign} ${one.words[0]}`,
         text: `${one.sign} `,
     }))
+}
+
+export function commands(known: Iterable<Command>, query: string): Suggestion[] {
+    return best(known, query, (one) => [one.name], MOST).map((one) => {
+        const params = (one.params ?? []).map(({ name, required }) => (required ? name : `[${name}]`)).join(' ')
+        return {
+            key: one.name,
+            label: `/${one.name}${params === '' ? '' : ` ${params}`}`,
+            note: one.description ?? '',
+            text: `/${one.name} `,
+        }
+    })
 }
 
 function namesOf({ username, display_name, nickname }: Person): string[] {

@@ -2,7 +2,9 @@
 import type { Id } from '../../core/ids'
 import type { Place, SyncClient } from '../../sync/contract'
 import { sentenceOf } from '../../words/errors'
+import { isPicture } from './media'
 
+export const SPOILER = 'SPOILER_'
 export const MOST_FILES = 10
 const AT_ONCE = 4
 const DEADLINE_MS = 10 * 60_000
@@ -10,13 +12,27 @@ const DEADLINE_MS = 10 * 60_000
 export class TrayFile {
     state = $state<'waiting' | 'sending' | 'done' | 'failed'>('waiting')
     problem = $state('')
+    isSpoiler = $state(false)
     id: Id | null = null
+    /** An address of what it looks like; empty for what is no picture. */
+    readonly preview: string
     readonly stop = new AbortController()
 
     constructor(
         readonly key: number,
         readonly file: File,
-    ) {}
+    ) {
+        this.preview = isPicture({ mime: file.type }) ? URL.createObjectURL(file) : ''
+    }
+
+    /** What it is called at the server; a name that begins so is hidden until one wants to see it. */
+    get name(): string {
+        return this.isSpoiler ? `${SPOILER}${this.file.name}` : this.file.name
+    }
+
+    forget(): void {
+        if (this.preview !== '') URL.revokeObjectURL(this.preview)
+    }
 }
 
 export class Tray {
@@ -50,6 +66,7 @@ export class Tray {
     remove(file: TrayFile): void {
         file.stop.abort()
         this.files = this.files.filter((one) => one !== file)
+        file.forget()
         if (file.id !== null) void this.client.request(`files/${file.id}`, { method: 'DELETE' }).catch(() => undefined)
         this.work()
     }
@@ -60,8 +77,18 @@ export class Tray {
         this.work()
     }
 
+    /** Hides a file until one wants to see it, or does not; it goes to the server again, since its name says so. */
+    mark(file: TrayFile, on: boolean): void {
+        file.isSpoiler = on
+        if (file.state !== 'done') return
+        if (file.id !== null) void this.client.request(`files/${file.id}`, { method: 'DELETE' }).catch(() => undefined)
+        file.id = null
+        this.retry(file)
+    }
+
     /** Empties the tray; its files belong to a message now. */
     clear(): void {
+        for (const one of this.files) one.forget()
         this.files = []
     }
 
@@ -74,7 +101,7 @@ export class Tray {
     private async upload(file: TrayFile): Promise<void> {
         file.state = 'sending'
         const form = new FormData()
-        form.append('file', file.file, file.file.name)
+        form.append('file', file.file, file.name)
         const path = this.place.kind === 'dm' ? `dms/${this.place.id}/files` : `feeds/${this.feed() ?? ''}/files`
         try {
             const answer = await this.client.request<{ file_id: Id }>(path, {

@@ -92,7 +92,22 @@ export const feed = {
     open: 'Open it',
 
     everyoneTitle: 'Tell everyone?',
-    everyoneText: 'This message notifies all who can read here.',
+    everyoneText: (count: number | null) =>
+        count === null
+            ? 'This message notifies all who can read here.'
+            : `This message notifies ${count} ${plural(count, 'person', 'people')}: all who can read here.`,
+    camera: 'Take a photo',
+    cameraTake: 'Take it',
+    cameraAgain: 'Once more',
+    cameraUse: 'Add it to the message',
+    cameraOther: 'Other camera',
+    cameraStarting: 'The camera starts…',
+    cameraPreview: 'What the camera sees',
+    cameraRefused:
+        'The browser was not allowed to use the camera. Allow it in the page’s settings, beside the address, and try again.',
+    cameraAbsent: 'There is no camera. You can add a picture as a file.',
+    cameraInsecure: 'Browsers give the camera to encrypted addresses (https) alone. You can add a picture as a file.',
+    cameraBusy: 'The camera is used by another program. Close it there and try again.',
 
     picture: (name: string, alt: string) => `Show ${alt || name} in full`,
     embedPicture: (title: string) => (title === '' ? 'Picture of a preview' : `Picture of ${title}`),
@@ -122,9 +137,22 @@ export const feed = {
     searchEmoji: 'Search emoji',
     noEmoji: 'There is no emoji for this word.',
     addEmoji: 'Emoji',
+    emojiStickersGifs: 'Emoji, stickers, GIFs',
+    tabs: { emoji: 'Emoji', stickers: 'Stickers', gifs: 'GIFs' },
+    skin: 'Skin tone',
+    skins: ['Standard', 'Light', 'Medium light', 'Medium', 'Medium dark', 'Dark'],
+    noStickers: 'This community has no stickers yet.',
+    searchStickers: 'Search stickers',
+    searchGifs: 'Search GIFs',
+    noGifs: 'Nothing was found for these words.',
+    gifsBy: 'Your community’s server asks KLIPY for them; KLIPY does not learn who you are.',
+    sticker: (name: string) => `Sticker ${name}`,
+    gif: (title: string) => (title === '' ? 'GIF' : `GIF: ${title}`),
 
     attach: 'Add files',
     tray: 'Files of this message',
+    markSpoiler: 'Hide',
+    hiddenFile: (name: string) => `Hidden: ${name}. Show it`,
     uploading: 'Uploading…',
     removeFile: (name: string) => `Remove ${name}`,
     tooMany: (most: number) => `A message takes ${most} files. The others were left out.`,
