@@ -43,9 +43,11 @@ TEST_TIMEOUT_S = 5400.0
 HANDED_ON = (
     *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_PROXY", "PIP_DEFAULT_TIMEOUT", "PIP_RETRIES"),
     *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_HTTP_TIMEOUT", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"),
+    "NPM_CONFIG_REGISTRY",
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
 )
-NAMES_OF_CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+NODE_CERTIFICATES = "NODE_EXTRA_CA_CERTS"
+NAMES_OF_CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", NODE_CERTIFICATES)
 
 OWN_NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 # The bind mount makes a mount point of what becomes `/`, as it is on every machine: unshare asks for one.
@@ -102,8 +104,9 @@ def network_settings(environment: Mapping[str, str], pip_config: str) -> dict[st
 
 
 def with_certificates_inside(settings: Mapping[str, str]) -> dict[str, str]:
-    """The same settings, naming the certificates by where they lie in the bare Debian."""
-    return {name: CERTIFICATES if name in NAMES_OF_CERTIFICATES else value for name, value in settings.items()}
+    """The same settings, naming the certificates by where they lie in the bare Debian, also for npm, which looks for a name of its own."""
+    inside = {name: CERTIFICATES if name in NAMES_OF_CERTIFICATES else value for name, value in settings.items()}
+    return inside | {NODE_CERTIFICATES: CERTIFICATES} if CERTIFICATES in inside.values() else inside
 
 
 def certificates(settings: Mapping[str, str]) -> Path | None:

@@ -38,6 +38,8 @@ export default defineConfig({
         assetsInlineLimit: 0,
         modulePreload: { polyfill: false },
         reportCompressedSize: false,
+        // The voice chunk holds livekit-client, and is loaded with the first room.
+        chunkSizeWarningLimit: 700,
     },
     server: { proxy: { '/api': 'http://127.0.0.1:8000', '/gateway': { target: 'ws://127.0.0.1:8000', ws: true } } },
     test: { include: ['tests/**/*.test.ts'], environment: 'node' },

@@ -30,10 +30,12 @@ def token(room: str, identity: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def relay_process(folder: Path, name: str = "relay", **config: Any) -> AsyncGenerator[RunningAgent]:
-    """A `vox relay` on a port of its own; killed where the test has not ended it."""
+async def relay_process(
+    folder: Path, name: str = "relay", *, port: int = 0, **config: Any
+) -> AsyncGenerator[RunningAgent]:
+    """A `vox relay`, on a port of its own where none is given; killed where the test has not ended it."""
     require(is_engine_installed(), "vox_native", "make native")
-    port = free_port()
+    port = port or free_port()
     file, log = folder / f"{name}.json", folder / f"{name}.log"
     values: dict[str, Any] = {
         "listen": {

@@ -4,6 +4,7 @@ How is in tests/e2e/documents: what a block is and where it belongs (`blocks.py`
 what is done with what is not a command (`checks.py`). A failure names the page and the line.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,9 @@ from tests.e2e.documents.exports import provide_exports
 from tests.e2e.documents.reader import CTRL_C, Reader, make_knows, provide_recording, reader, server_in
 from tests.e2e.postgres import postgres
 from tests.e2e.redis_server import redis_server
+from tests.require import require
+from vox.relay.opening import is_engine_installed
+from vox.runtime.pages import ClientPages
 
 CANNOT_RUN = {
     "git clone … && cd vox": "the address is where the reader found this page",
@@ -27,6 +31,12 @@ CANNOT_RUN = {
 """Commands that are not run, and why; those of `vox` are parsed instead, as is `vox bench`. This list gets shorter, not longer."""
 
 MOST_THAT_CANNOT_RUN = 4
+
+BUILT: dict[str, tuple[Callable[[], bool], str, str]] = {
+    "vox relay": (is_engine_installed, "vox_native", "make native"),
+    "vox web export": (lambda: ClientPages().is_built, "the web client", "make web"),
+}
+"""Commands for which something must have been built that not every machine can build: how that is seen, its name, the remedy."""
 
 
 def joining(name: str) -> str:
@@ -189,6 +199,8 @@ class Following:
         is_run = False
         for command in commands(block.text):
             is_run = False
+            if self._lacks_what_is_built(block, command):
+                continue
             if "vox " in command:
                 self.load_files()
             for other in (
@@ -209,6 +221,15 @@ class Following:
                     assert_no_refusal(self._one, command)
                 is_run = not server_in(command)
         return is_run
+
+    def _lacks_what_is_built(self, block: Block, command: str) -> bool:
+        """Skips the page where it cannot be followed without; of the README only the command."""
+        for begin, (is_built, what, remedy) in BUILT.items():
+            if begin in command and not is_built():
+                if block.page == "README.md" and os.environ.get("VOX_TEST_REQUIRE") != "all":
+                    return True
+                require(False, what, remedy)
+        return False
 
     def _bring(self, command: str) -> None:
         if "question.wav" in command:

@@ -57,7 +57,7 @@ def test_certificates_are_looked_for_where_they_are_copied_to(tmp_path: Path):
     settings = fresh_machine.network_settings({"SSL_CERT_FILE": str(tmp_path / "gone")}, f"global.cert='{bundle}'")
     assert fresh_machine.certificates(settings) == bundle
     inside = fresh_machine.with_certificates_inside(settings)
-    assert inside == dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT"), fresh_machine.CERTIFICATES)
+    assert inside == dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "NODE_EXTRA_CA_CERTS"), fresh_machine.CERTIFICATES)
 
 
 def test_the_archive_is_kept_in_the_cache_unless_told_otherwise(tmp_path: Path):

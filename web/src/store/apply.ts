@@ -1,6 +1,17 @@
 /** One arm for each event that changes the state outside of messages. Applying an event twice is the same as once. */
 import type { Id } from '../core/ids'
-import type { Conversation, Feed, Member, Override, Presence, Role, Room, Thread } from './entities'
+import type {
+    Conversation,
+    Feed,
+    Member,
+    Override,
+    Presence,
+    Role,
+    Room,
+    Thread,
+    VoiceGuest,
+    VoiceMember,
+} from './entities'
 import { computeRights, type Part, type State } from './state'
 
 type Data = Record<string, unknown>
@@ -18,19 +29,23 @@ export const MESSAGE_EVENTS = [
     'read_update',
 ] as const
 
-/** Events that this client does not show, or that a screen asks for by REST when it is opened. */
-export const IGNORED = [
-    'notification_create',
-    'dm_read_notify',
-    'dm_delivery',
+/** Events that change no state and are handed to the screens. */
+export const TOLD: readonly string[] = [
     'media_token_refresh',
     'voice_invite',
-    'voice_codec_neg',
     'stage_request',
     'stage_invite',
     'stage_invite_decline',
     'stage_revoke',
     'stage_topic_update',
+]
+
+/** Events that this client does not show, or that a screen asks for by REST when it is opened. */
+export const IGNORED = [
+    'notification_create',
+    'dm_read_notify',
+    'dm_delivery',
+    'voice_codec_neg',
     'stage_response',
     'member_ban',
     'member_unban',
@@ -227,7 +242,7 @@ const ARMS: Readonly<Record<string, Arm>> = {
         }))
     },
     voice_state_update: (state, d) => {
-        const { members = [], guests = [] } = d as { members?: Data[]; guests?: Data[] }
+        const { members = [], guests = [] } = d as { members?: VoiceMember[]; guests?: VoiceGuest[] }
         state.voice.set(text(d.room_id), { members, guests })
         return ['voice']
     },

@@ -106,10 +106,31 @@ export interface Settings {
     settings: Record<string, unknown>
 }
 
-/** One member of a voice room, or a guest that the server names. */
+export interface VoiceMember {
+    user_id: Id
+    mute: boolean
+    deaf: boolean
+    video: boolean
+    streaming: boolean
+    server_mute: boolean
+    server_deaf: boolean
+    joined_at: number
+}
+
+/** An agent or a telephone caller; `joined_at` is null until it has come. */
+export interface VoiceGuest {
+    guest_id: Id
+    kind: 'agent' | 'caller'
+    identity: string
+    name: string
+    inviter_id: Id | null
+    joined_at: number | null
+}
+
+/** Who is in a voice room. */
 export interface VoiceState {
-    members: Record<string, unknown>[]
-    guests: Record<string, unknown>[]
+    members: VoiceMember[]
+    guests: VoiceGuest[]
 }
 
 /** `feed:ID`, `thread:ID` or `dm:ID`, as the server's settings name places too. */

@@ -87,6 +87,8 @@ interface Snapshot {
     marks: Mark[]
     followed: { feed_ids: Id[]; thread_ids: Id[] }
     settings: Settings
+    /** Absent at servers of before this field. */
+    voice?: (VoiceState & { room_id: Id })[]
 }
 
 /** The key of a mark's place. */
@@ -124,7 +126,12 @@ export function fromReady(ready: Record<string, unknown>, before: State): State 
         threads: before.threads,
         followed: { feeds: new Set(snapshot.followed.feed_ids), threads: new Set(snapshot.followed.thread_ids) },
         settings: snapshot.settings,
-        voice: before.voice,
+        voice: new Map(
+            (snapshot.voice ?? []).map(({ room_id, members, guests }): [Id, VoiceState] => [
+                room_id,
+                { members, guests },
+            ]),
+        ),
     }
 }
 

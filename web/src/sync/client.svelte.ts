@@ -230,6 +230,7 @@ class Client implements SyncClient {
     drafts = new Map<PlaceKey, string>()
     private readonly views = new Map<number, View>()
     private readonly waiting = new Map<number, Waiting>()
+    private readonly listeners = new Map<string, Set<(d: Record<string, unknown>) => void>>()
     private readonly ends: AbortController = new AbortController()
     private wanted = new Set<Id>()
     private counter = 0
@@ -275,6 +276,9 @@ class Client implements SyncClient {
             case 'refused':
                 this.waiting.get(message.id)?.reject(errorOf(message.error))
                 this.waiting.delete(message.id)
+                return
+            case 'told':
+                for (const heard of this.listeners.get(message.type) ?? []) heard(message.d)
                 return
             case 'changes':
                 if (message.state !== null) this.take(message.state)
@@ -381,6 +385,16 @@ class Client implements SyncClient {
 
     download(path: string): Promise<Blob> {
         return this.call<Blob>({ do: 'download', path })
+    }
+
+    on(type: string, heard: (d: Record<string, unknown>) => void): () => void {
+        const all = this.listeners.get(type) ?? new Set()
+        this.listeners.set(type, all.add(heard))
+        return () => all.delete(heard)
+    }
+
+    say(type: string, d: unknown): void {
+        this.tell({ t: 'say', type, d })
     }
 
     async logOut(): Promise<void> {

@@ -107,6 +107,10 @@ export interface SyncClient {
     request<T>(path: string, options?: RequestOptions): Promise<T>
     /** A file that needs the login; `path` begins behind `/api/v1/`. Throws `ApiError`. */
     download(path: string): Promise<Blob>
+    /** Calls back for each event of that type that changes no state (`TOLD`); returns how to stop it. */
+    on(type: string, heard: (d: Record<string, unknown>) => void): () => void
+    /** Sends a frame over the gateway; lost where there is no connection. */
+    say(type: string, d: unknown): void
     /** Ends the login here and at the server, and deletes what was stored. */
     logOut(): Promise<void>
     close(): void

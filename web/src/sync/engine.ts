@@ -3,7 +3,7 @@ import { ApiError, type Http } from '../api/http'
 import { isNewer, type Id } from '../core/ids'
 import type { Frame } from '../protocol/gateway'
 import type { Entry } from '../protocol/outbox'
-import { apply } from '../store/apply'
+import { apply, TOLD } from '../store/apply'
 import {
     placeKey,
     type Layout,
@@ -53,6 +53,8 @@ export interface Link {
 
 export interface EngineHost {
     changes(state: StatePatch | null, views: [number, ViewPatch][]): void
+    /** An event that changes no state, for the screens. */
+    told(type: string, d: Record<string, unknown>): void
 }
 
 export class Engine implements LinkHost {
@@ -240,6 +242,7 @@ export class Engine implements LinkHost {
         if (type === 'typing_start') return this.typing(d)
         if (type === 'read_update') return this.readUpdate(d)
         if (type.startsWith('message_')) return this.messageEvent(type, d)
+        if (TOLD.includes(type)) return this.host.told(type, d)
         const parts = apply(this.state, type, d)
         this.parts(parts)
         if (parts.includes('members')) {

@@ -59,6 +59,7 @@ export type ToWorker =
     | { t: 'typing'; place: PlaceKey }
     | { t: 'want'; members: Id[] }
     | { t: 'threads'; threads: Thread[] }
+    | { t: 'say'; type: string; d: unknown }
     | { t: 'wake'; slept: boolean }
     | { t: 'network'; on: boolean }
 
@@ -106,6 +107,7 @@ export interface WireError {
 }
 
 export type ToPage =
+    | { t: 'told'; type: string; d: Record<string, unknown> }
     | { t: 'started'; found: boolean }
     | { t: 'answer'; id: number; value: unknown }
     | { t: 'refused'; id: number; error: WireError }

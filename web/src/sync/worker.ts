@@ -35,7 +35,10 @@ async function start(server: string, given: (ToWorker & { t: 'start' })['login']
         http,
         login.user_id,
         store,
-        { changes: (state, views) => page.postMessage({ t: 'changes', state, views }) },
+        {
+            changes: (state, views) => page.postMessage({ t: 'changes', state, views }),
+            told: (type, d) => page.postMessage({ t: 'told', type, d }),
+        },
         systemClock,
     )
     engine = made
@@ -164,6 +167,8 @@ page.onmessage = ({ data }) => {
             return made.learnThreads(data.threads)
         case 'want':
             return made.wantMembers(data.members)
+        case 'say':
+            return made.link?.say({ type: data.type, d: data.d })
         case 'wake':
             return made.link?.wake(data.slept)
         case 'network':

@@ -1,0 +1,97 @@
+"""Voice rooms in the web client: two people hear each other through a real relay, and what each button does is heard."""
+
+from pathlib import Path
+
+from tests.e2e.web.rooms import hears, hears_nothing, relay_of, voice_servers
+from tests.e2e.web.test_first_steps import founded, joined
+from tests.e2e.web.visitors import Visitor
+from tests.time_limits import time_limit
+
+ROOM = "Lounge"
+
+
+async def enters(visitor: Visitor, room: str = ROOM) -> None:
+    await visitor.press(room)
+    await visitor.sees("Connected")
+
+
+async def test_two_browsers_hear_each_other_and_mute_deafen_and_volume_are_heard(tmp_path: Path) -> None:
+    async with (
+        voice_servers(tmp_path) as rooms,
+        founded(tmp_path, rooms.chat) as (ada, link),
+        joined(tmp_path, link) as bob,
+    ):
+        await enters(ada)
+        await bob.sees("ada")  # who is inside stands in the side bar
+        await enters(bob)
+        async with time_limit():
+            await hears(ada)
+            await hears(bob)
+        assert await ada.faults(folder=tmp_path, name="room") == []
+
+        await ada.press("Mute")
+        await bob.sees("muted")
+        async with time_limit():
+            await hears_nothing(bob)
+            await hears(ada)
+        await ada.press("Unmute")
+        async with time_limit():
+            await hears(bob)
+
+        await bob.press("Deafen")
+        await ada.sees("deafened")
+        async with time_limit():
+            await hears_nothing(bob)
+            await hears_nothing(ada)  # who hears nobody does not speak either
+        await bob.press("Hear again")
+        await bob.press("Unmute")
+        async with time_limit():
+            await hears(bob)
+            await hears(ada)
+
+        volume = "document.querySelector('input[type=range]')"
+        await bob.page.evaluate(f"{volume}.value = 0; {volume}.dispatchEvent(new Event('input', {{bubbles: true}}))")
+        async with time_limit():
+            await hears_nothing(bob)
+
+        await ada.press("Leave")
+        await ada.sees("Join the room")
+        await bob.page.wait_for("document.querySelectorAll('main li').length === 1")
+
+
+async def test_a_moderator_disconnects_a_member_who_is_told_why(tmp_path: Path) -> None:
+    async with (
+        voice_servers(tmp_path) as rooms,
+        founded(tmp_path, rooms.chat) as (ada, link),
+        joined(tmp_path, link) as bob,
+    ):
+        await enters(ada)
+        await enters(bob)
+        await ada.press("Mute for everyone")
+        await bob.sees("muted by a moderator")
+        await ada.press("Disconnect")
+        await bob.sees("A moderator disconnected you from the room.")
+        await bob.sees("Join the room")
+
+
+async def test_a_room_returns_by_itself_when_its_relay_does_and_who_was_muted_stays_muted(tmp_path: Path) -> None:
+    async with (
+        voice_servers(tmp_path) as rooms,
+        founded(tmp_path, rooms.chat) as (ada, link),
+        joined(tmp_path, link) as bob,
+    ):
+        await enters(ada)
+        await enters(bob)
+        await ada.press("Mute")
+        async with time_limit():
+            await hears(ada)
+        rooms.relay.process.kill()
+        await rooms.relay.process.wait()
+        await ada.sees("The connection to the room was lost.")
+        async with relay_of(tmp_path, rooms.relay_port, rooms.chat.port):
+            await ada.sees("Connected")
+            await bob.sees("Connected")
+            async with time_limit():
+                await hears(ada)
+                await hears_nothing(bob)
+            await ada.sees("Unmute")
