@@ -47,10 +47,16 @@ export function spoken<T extends object>(name: string, english: T): T {
     return new Proxy(english, {
         get(target, key) {
             const table = present.tables[name] as Record<string | symbol, unknown> | undefined
-            const value = table?.[key] ?? (target as Record<string | symbol, unknown>)[key]
+            const value = merged((target as Record<string | symbol, unknown>)[key], table?.[key])
             return present.lengthened === null ? value : present.lengthened(value)
         },
     })
+}
+
+/** A word of the language, else the English one; of a table each. */
+function merged(english: unknown, other: unknown): unknown {
+    const isTable = typeof english === 'object' && english !== null && !Array.isArray(english)
+    return isTable && typeof other === 'object' ? { ...english, ...other } : (other ?? english)
 }
 
 /** The tag for times and numbers: the browser's own where it is of the same language, since it says how a region writes them. */

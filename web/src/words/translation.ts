@@ -6,7 +6,7 @@ type Widened<T> = T extends string
       ? (...given: G) => string
       : T extends readonly unknown[]
         ? { [K in keyof T]: Widened<T[K]> }
-        : { [K in keyof T]: Widened<T[K]> }
+        : { [K in keyof T]?: Widened<T[K]> }
 
-/** Every word, of the same kind: one that is missing is a mistake that the compiler finds. */
+/** Words of the same kinds; English stands in for those that are missing. */
 export type Translation<T> = Widened<T>
