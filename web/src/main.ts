@@ -5,8 +5,9 @@ import { mount } from 'svelte'
 
 import App from './screens/App.svelte'
 import { storedTheme, useTheme } from './ui/theme'
+import { startLanguage } from './words/language.svelte'
 
 const target = document.getElementById('app')
 if (target === null) throw new Error('index.html has no #app')
 useTheme(storedTheme())
-mount(App, { target })
+void startLanguage().then(() => mount(App, { target }))

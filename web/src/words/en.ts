@@ -1,11 +1,16 @@
 /** The words of the frame, set-up and login. A screen's own words stand in `en/`; no text stands in markup. */
-export const words = {
+import { spoken } from './language.svelte'
+
+export const words = spoken('frame', {
     loading: 'Loading…',
     retry: 'Try again',
     close: 'Close',
     back: 'Back',
     noServer: (address: string) => `The server at ${address} does not answer.`,
     skip: 'Skip to the content',
+    language: 'Language',
+    languageSystem: 'As the browser',
+    languageFailed: 'The words of this language could not be loaded. Try again.',
     login: {
         title: (server: string) => `Log in to ${server}`,
         register: (server: string) => `Join ${server}`,
@@ -77,4 +82,4 @@ export const words = {
         create: 'Create',
         makeFeeds: 'Make the first ones',
     },
-}
+})

@@ -1,7 +1,9 @@
 /** A sentence with a remedy for every error that a request can end with. */
 import { ApiError } from '../api/http'
+import { spoken } from './language.svelte'
 
-const SENTENCES: Readonly<Record<string, string>> = {
+/** By the server's code, or by those of the client itself. */
+export const sentences = spoken<Readonly<Record<string, string>>>('errors', {
     NETWORK: 'The server cannot be reached. Check your connection and try again.',
     TIMEOUT: 'The server did not answer in time. Try again.',
     NOT_UNDERSTOOD: 'Something between you and the server answered in its place. Check the address.',
@@ -24,24 +26,30 @@ const SENTENCES: Readonly<Record<string, string>> = {
     INSUFFICIENT_STORAGE: 'The server has no disk space left. Tell its operator.',
     TIMED_OUT: 'A moderator has timed you out. You can read, and write again later.',
     UNKNOWN: 'The server refused this without saying why.',
-}
+})
+
+export const failures = spoken('failures', {
+    page: 'Something went wrong in this page. Reload it; what you typed is kept.',
+    tooMany: (again: string) => `Too many tries. ${again}`,
+    trouble: 'The server has a problem at the moment. Try again soon.',
+    busy: (again: string) => `The server is busy. ${again}`,
+    seconds: (count: number) => `Try again in ${count} ${count === 1 ? 'second' : 'seconds'}.`,
+    minutes: (count: number) => `Try again in ${count} minutes.`,
+})
 
 /** What to show for a failure; the server's own words where the client has none for the code. */
 export function sentenceOf(error: unknown): string {
-    if (!(error instanceof ApiError)) return 'Something went wrong in this page. Reload it; what you typed is kept.'
-    const known = SENTENCES[error.code]
+    if (!(error instanceof ApiError)) return failures.page
+    const known = sentences[error.code]
     if (known !== undefined) return error.retryAfterMs === null ? known : `${known} ${again(error.retryAfterMs)}`
-    if (error.status === 429) return `Too many tries. ${again(error.retryAfterMs ?? 60_000)}`
+    if (error.status === 429) return failures.tooMany(again(error.retryAfterMs ?? 60_000))
     if (error.status >= 500) {
-        return error.retryAfterMs === null
-            ? 'The server has a problem at the moment. Try again soon.'
-            : `The server is busy. ${again(error.retryAfterMs)}`
+        return error.retryAfterMs === null ? failures.trouble : failures.busy(again(error.retryAfterMs))
     }
-    return error.message || SENTENCES.UNKNOWN!
+    return error.message || (sentences.UNKNOWN ?? '')
 }
 
 function again(ms: number): string {
     const seconds = Math.max(1, Math.ceil(ms / 1000))
-    if (seconds < 90) return `Try again in ${seconds} ${seconds === 1 ? 'second' : 'seconds'}.`
-    return `Try again in ${Math.ceil(seconds / 60)} minutes.`
+    return seconds < 90 ? failures.seconds(seconds) : failures.minutes(Math.ceil(seconds / 60))
 }

@@ -1,8 +1,9 @@
 /** The words of a feed, a thread or a conversation. */
+import { spoken } from '../language.svelte'
 
 const plural = (count: number, one: string, many: string): string => (count === 1 ? one : many)
 
-export const feed = {
+export const feed = spoken('feed', {
     history: (place: string) => `Messages in ${place}`,
     empty: 'Nothing has been written here yet. Say hello!',
     loading: 'Loading messages…',
@@ -198,4 +199,4 @@ export const feed = {
     reported: 'Reported. The moderators will look at it.',
     inThread: 'in a thread',
     jumpTo: (author: string, time: string) => `Go to the message of ${author}, ${time}`,
-}
+})

@@ -1,6 +1,7 @@
 /** The words of search. */
+import { spoken } from '../language.svelte'
 
-export const search = {
+export const search = spoken('search', {
     title: 'Search',
     field: 'Search messages',
     here: (place: string) => `in ${place}`,
@@ -42,4 +43,4 @@ export const search = {
     results: 'Messages found',
     inThread: 'in a thread',
     close: 'Close the search',
-}
+})

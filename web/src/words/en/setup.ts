@@ -1,7 +1,8 @@
 /** The words of the set-up. */
 import type { LayoutName } from '../../core/layouts'
+import { spoken } from '../language.svelte'
 
-export const setup = {
+export const setup = spoken('setup', {
     title: 'Your community',
     text: 'Two choices and you are in. All of it can be changed later.',
     name: 'Name of the community',
@@ -22,4 +23,4 @@ export const setup = {
     copied: 'Copied.',
     notCopied: 'The browser did not allow copying. The link is marked: copy it by hand.',
     go: 'Go to your community',
-}
+})

@@ -1,8 +1,9 @@
 /** The words of threads and of forums, whose posts are threads. */
+import { spoken } from '../language.svelte'
 
 const plural = (count: number, one: string, many: string): string => (count === 1 ? one : many)
 
-export const threads = {
+export const threads = spoken('threads', {
     thread: 'Thread',
     threads: 'Threads',
     in: (feed: string) => `in #${feed}`,
@@ -56,4 +57,4 @@ export const threads = {
     untitled: 'Give it a title.',
     empty: 'Write a text or add a file.',
     sortedBy: 'Posts, the last active first',
-}
+})

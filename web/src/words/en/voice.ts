@@ -1,6 +1,7 @@
 /** The words of voice rooms. */
+import { spoken } from '../language.svelte'
 
-export const voice = {
+export const voice = spoken('voice', {
     rooms: 'Voice rooms',
     loading: 'Loading…',
     join: 'Join the room',
@@ -53,4 +54,4 @@ export const voice = {
         failed: 'The microphone does not start. Choose another one or reload the page. You hear the others.',
     },
     media: 'The connection to the media server failed. Your network may block it: try another one, or ask your operator to open its ports.',
-}
+})
