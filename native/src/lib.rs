@@ -22,6 +22,7 @@ mod python;
 mod registry;
 mod reports;
 mod room;
+mod sctp_watch;
 pub mod sdp;
 mod slab;
 mod sys;

@@ -21,7 +21,7 @@ use crate::peer::{Happenings, Peer};
 use crate::room::{News, Outlet, Room, Track};
 use crate::slab::Slab;
 use crate::sys::{self, Poller, Ready, Receiver};
-use crate::tap::{Crypto, Material};
+use crate::tap::{self, Crypto, Material};
 use crate::tcp::{self, Tcp};
 
 const COMMANDS: u64 = 0;
@@ -362,6 +362,7 @@ impl MediaThread {
         let happenings = &mut self.happenings;
         let (outlets, plain) = (&mut self.outlets, &mut self.plain);
         let outlet = peer.outlet;
+        tap::take_misuse();
         let send = |proto, to, datagram: &[u8]| {
             // Reports that str0m signed get our count: of two counts under one key, a receiver drops one.
             let outlet = outlets.get_mut(outlet);
@@ -379,6 +380,7 @@ impl MediaThread {
             peer.drain(send, happenings)
         }));
         let over = match result {
+            Ok(Ok(())) if tap::take_misuse() => Some("too much unfinished data"),
             Ok(Ok(())) if peer.is_alive() => None,
             Ok(Ok(())) => Some("closed"),
             Ok(Err(_)) => Some("protocol error"),
