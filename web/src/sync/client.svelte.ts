@@ -1,4 +1,5 @@
 /** The page's side: signals that a worker keeps up to date, one batch a frame. */
+import type { ClientInfo } from '../api/auth'
 import { ApiError, type RequestOptions } from '../api/http'
 import type { Id } from '../core/ids'
 import {
@@ -13,6 +14,7 @@ import {
     type Presence,
     type Role,
     type Settings,
+    type Sticker,
     type Thread,
     type VoiceState,
 } from '../store/entities'
@@ -220,13 +222,17 @@ class Client implements SyncClient {
     dms = $state.raw<readonly Conversation[]>([])
     emoji = $state.raw<readonly Emoji[]>([])
     settings = $state.raw<Settings>({ revision: 0, settings: {} })
+    stickers = $state.raw<readonly Sticker[]>([])
+    isInterrupted = $state.raw(false)
+    present = $state.raw<ReadonlyMap<Id, Presence>>(new Map())
+    people = $state.raw<ReadonlyMap<Id, Member>>(new Map())
+    private about = $state.raw<ClientInfo | null>(null)
+    private timeouts = $state.raw<ReadonlyMap<Id, number>>(new Map())
     private spaces = $state.raw<ReadonlyMap<string, bigint>>(new Map())
     private marks = $state.raw<ReadonlyMap<PlaceKey, Mark>>(new Map())
-    private presences = $state.raw<ReadonlyMap<Id, Presence>>(new Map())
     private knownThreads = $state.raw<ReadonlyMap<Id, Thread>>(new Map())
     private followed = $state.raw<NonNullable<StatePatch['followed']>>({ feeds: new Set(), threads: new Set() })
     private voices = $state.raw<ReadonlyMap<Id, VoiceState>>(new Map())
-    private members = $state.raw<ReadonlyMap<Id, Member>>(new Map())
     drafts = new Map<PlaceKey, string>()
     private readonly views = new Map<number, View>()
     private readonly waiting = new Map<number, Waiting>()
@@ -300,13 +306,16 @@ class Client implements SyncClient {
         if (patch.marks !== undefined) this.marks = patch.marks
         if (patch.dms !== undefined) this.dms = patch.dms
         if (patch.emoji !== undefined) this.emoji = patch.emoji
+        if (patch.stickers !== undefined) this.stickers = patch.stickers
+        if (patch.timeouts !== undefined) this.timeouts = patch.timeouts
+        if (patch.isInterrupted !== undefined) this.isInterrupted = patch.isInterrupted
         if (patch.settings !== undefined) this.settings = patch.settings
-        if (patch.presences !== undefined) this.presences = patch.presences
+        if (patch.presences !== undefined) this.present = patch.presences
         if (patch.threads !== undefined) this.knownThreads = patch.threads
         if (patch.followed !== undefined) this.followed = patch.followed
         if (patch.voice !== undefined) this.voices = patch.voice
         if (patch.members !== undefined)
-            this.members = new Map([...this.members, ...patch.members.map((one): [Id, Member] => [one.user_id, one])])
+            this.people = new Map([...this.people, ...patch.members.map((one): [Id, Member] => [one.user_id, one])])
         if (patch.connection !== undefined) this.connection = patch.connection
         if (patch.ready !== undefined) this.ready = patch.ready
     }
@@ -317,7 +326,7 @@ class Client implements SyncClient {
     }
 
     member(id: Id): Member | null {
-        const known = this.members.get(id)
+        const known = this.people.get(id)
         if (known === undefined && id !== '0' && !this.wanted.has(id)) {
             this.wanted.add(id)
             this.tell({ t: 'want', members: [id] })
@@ -326,7 +335,7 @@ class Client implements SyncClient {
     }
 
     presence(id: Id): Presence | null {
-        return this.presences.get(id) ?? null
+        return this.present.get(id) ?? null
     }
 
     threads(feed: Id): readonly Thread[] {
@@ -349,6 +358,42 @@ class Client implements SyncClient {
         const parent = kind === 'thread' ? this.thread(id)?.parent_feed_id : id
         const path = kind === 'thread' ? `feeds/${parent}/threads/${id}` : `feeds/${id}`
         await this.request(`${path}/subscribers`, { method: on ? 'PUT' : 'DELETE' })
+    }
+
+    learnMembers(members: readonly Member[]): void {
+        this.tell({ t: 'members', members: [...members] })
+    }
+
+    timeout(user: Id): number {
+        return this.timeouts.get(user) ?? 0
+    }
+
+    readAll(place: Place): void {
+        this.tell({ t: 'readAll', place: placeKey(place) })
+    }
+
+    private asksInfo = false
+
+    get info(): ClientInfo | null {
+        if (!this.asksInfo) {
+            this.asksInfo = true
+            this.request<ClientInfo>('client').then(
+                (about) => (this.about = about),
+                () => (this.asksInfo = false),
+            )
+        }
+        return this.about
+    }
+
+    async changeSettings(change: (settings: Record<string, unknown>) => Record<string, unknown>): Promise<void> {
+        const before = this.settings
+        this.settings = { ...before, settings: change(before.settings) }
+        try {
+            this.settings = await putSettings(this, before, change)
+        } catch (error) {
+            this.settings = before
+            throw error
+        }
     }
 
     voice(room: Id): VoiceState | null {
@@ -410,6 +455,25 @@ class Client implements SyncClient {
         for (const one of this.waiting.values()) one.reject(new ApiError(0, 'NETWORK', 'closed'))
         this.waiting.clear()
         this.worker.terminate()
+    }
+}
+
+const SETTINGS_TRIES = 3
+
+async function putSettings(
+    client: Client,
+    known: Settings,
+    change: (settings: Record<string, unknown>) => Record<string, unknown>,
+): Promise<Settings> {
+    for (let { revision, settings } = known, tries = 1; ; tries += 1) {
+        const body = { revision, settings: change(settings) }
+        try {
+            return await client.request<Settings>('users/@me/settings', { method: 'PUT', body })
+        } catch (error) {
+            if (!(error instanceof ApiError) || error.code !== 'SETTINGS_CONFLICT' || tries === SETTINGS_TRIES)
+                throw error
+            ;({ revision, settings } = await client.request<Settings>('users/@me/settings'))
+        }
     }
 }
 

@@ -107,7 +107,7 @@ async function obey(made: Engine, command: Command, signal: AbortSignal): Promis
         case 'pin':
             return view.pin(command.id, command.on)
         case 'markUnreadFrom':
-            return made.markUnreadFrom(view, command.id)
+            return made.marks.unreadFrom(view, command.id)
     }
 }
 
@@ -159,10 +159,14 @@ page.onmessage = ({ data }) => {
             return void made.runner.discard(data.nonce)
         case 'markRead': {
             const view = made.view(data.view)
-            return view === null ? undefined : made.markRead(view, data.id)
+            return view === null ? undefined : made.marks.read(view, data.id)
         }
         case 'typing':
             return made.isTyping(data.place)
+        case 'readAll':
+            return made.marks.readAll(data.place)
+        case 'members':
+            return made.addMembers(data.members)
         case 'threads':
             return made.learnThreads(data.threads)
         case 'want':
