@@ -1,9 +1,9 @@
 //! The engine as a whole: its threads, and the way to ask them. Python's border is a thin layer over this.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -12,21 +12,19 @@ use std::time::Duration;
 use str0m::change::{SdpAnswer, SdpOffer};
 use vox_voices::{Rate, TapReader, VoiceError, VoiceWriter};
 
-use crate::command::{Command, Inbox, Reply};
+use crate::command::{Command, Reply};
 use crate::event::{Event, Events};
 use crate::negotiation::{Answer, credentials};
+pub use crate::opening::Settings;
+use crate::opening::{self, Worker};
 use crate::peer::Role;
 use crate::registry::Registry;
 use crate::sdp::{self, Kind};
 use crate::sys;
-use crate::tap::Crypto;
-use crate::tcp::Tcp;
-use crate::thread::{Gauges, MediaThread, Parts};
+use crate::thread::Gauges;
 
 /// How long a caller waits for a media thread.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The first token of TCP connections.
-const FIRST_CONNECTION: u64 = 16;
 /// The longest message of a data channel, in bytes.
 const MAX_MESSAGE: usize = 256 << 10;
 /// The longest label of a data channel, in bytes.
@@ -57,28 +55,7 @@ impl From<io::Error> for Refusal {
     }
 }
 
-type Outcome<T> = Result<T, Refusal>;
-
-/// How an engine is set up.
-pub struct Settings {
-    /// The address that sockets are bound to.
-    pub host: IpAddr,
-    /// The UDP port of the first thread, 0 for any.
-    pub udp_port: u16,
-    /// The TCP port of the first thread, 0 for any; `None` for no TCP.
-    pub tcp_port: Option<u16>,
-    /// Media threads; 0 for one less than there are cores.
-    pub threads: usize,
-    /// What candidates say; empty for the machine's own.
-    pub addresses: Vec<IpAddr>,
-}
-
-struct Worker {
-    inbox: Arc<Inbox>,
-    gauges: Arc<Gauges>,
-    udp_port: u16,
-    tcp_port: Option<u16>,
-}
+pub(crate) type Outcome<T> = Result<T, Refusal>;
 
 /// What one thread does.
 pub struct ThreadStats {
@@ -103,6 +80,7 @@ pub struct Stats {
 pub struct Engine {
     workers: Vec<Worker>,
     handles: Mutex<Vec<JoinHandle<()>>>,
+    is_closed: AtomicBool,
     events: Arc<Events>,
     registry: Mutex<Registry>,
 }
@@ -110,62 +88,13 @@ pub struct Engine {
 impl Engine {
     /// Opens the sockets and starts the threads.
     pub fn new(settings: &Settings) -> Outcome<Engine> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = match settings.threads {
-            0 => (cores - 1).max(1),
-            threads => threads.min(256),
-        };
-        let addresses = if settings.addresses.is_empty() {
-            let mut found = sys::local_addresses()?;
-            found.retain(|ip| settings.host.is_ipv6() || ip.is_ipv4());
-            found
-        } else {
-            settings.addresses.clone()
-        };
         let events = Arc::new(Events::new()?);
-        let crypto = Crypto::new().ok_or_else(|| "no certificate could be made".to_owned())?;
-        let crypto = Arc::new(crypto);
-        let mut workers = Vec::new();
-        let mut handles = Vec::new();
-        for index in 0..threads {
-            let udp = sys::bind_udp(SocketAddr::new(
-                settings.host,
-                port(settings.udp_port, index)?,
-            ))?;
-            let tcp = match settings.tcp_port {
-                Some(first) => {
-                    let address = SocketAddr::new(settings.host, port(first, index)?);
-                    Some(Tcp::new(sys::bind_tcp(address)?, FIRST_CONNECTION))
-                }
-                None => None,
-            };
-            let worker = Worker {
-                inbox: Arc::new(Inbox::new()?),
-                gauges: Arc::default(),
-                udp_port: udp.local_addr()?.port(),
-                tcp_port: tcp.as_ref().map(Tcp::port),
-            };
-            let mut thread = MediaThread::new(Parts {
-                udp,
-                tcp,
-                addresses: addresses.clone(),
-                crypto: Arc::clone(&crypto),
-                inbox: Arc::clone(&worker.inbox),
-                events: Arc::clone(&events),
-                gauges: Arc::clone(&worker.gauges),
-            })?;
-            let name = format!("vox-media-{index}");
-            handles.push(
-                std::thread::Builder::new()
-                    .name(name)
-                    .spawn(move || thread.run())?,
-            );
-            workers.push(worker);
-        }
+        let (workers, handles) = opening::start(settings, &events)?;
         Ok(Engine {
             registry: Mutex::new(Registry::new(workers.len())),
             workers,
             handles: Mutex::new(handles),
+            is_closed: AtomicBool::new(false),
             events,
         })
     }
@@ -175,6 +104,9 @@ impl Engine {
     }
 
     fn tell(&self, thread: usize, command: Command) -> Outcome<()> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(closed());
+        }
         let pushed = self.workers[thread].inbox.push(command);
         pushed.map_err(|_| {
             io::Error::new(
@@ -194,9 +126,7 @@ impl Engine {
                 "the media thread did not answer in 2 s",
             )
             .into(),
-            RecvTimeoutError::Disconnected => {
-                io::Error::new(io::ErrorKind::NotConnected, "the engine is closed").into()
-            }
+            RecvTimeoutError::Disconnected => closed(),
         })
     }
 
@@ -225,6 +155,7 @@ impl Engine {
 
     /// Says goodbye to all peers and ends the threads.
     pub fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
         for worker in &self.workers {
             // Stop is always taken.
             let _ = worker.inbox.push(Command::Stop);
@@ -637,13 +568,8 @@ pub fn local_addresses() -> Outcome<Vec<IpAddr>> {
     Ok(sys::local_addresses()?)
 }
 
-fn port(first: u16, index: usize) -> Outcome<u16> {
-    if first == 0 {
-        return Ok(0);
-    }
-    let port = usize::from(first) + index;
-    u16::try_from(port)
-        .map_err(|_| Refusal::Value(format!("port {port} of thread {index} is above 65535")))
+fn closed() -> Refusal {
+    io::Error::new(io::ErrorKind::NotConnected, "the engine is closed").into()
 }
 
 /// Reads a description without its candidates. What its parser trips over is the caller's mistake, not our end; its

@@ -10,6 +10,8 @@ use crate::sys::EventFd;
 
 /// Events that wait for Python at most; beyond that the newest are dropped and counted.
 const MAX_WAITING: usize = 65_536;
+/// Data messages among them at most: what Python must know has the rest for itself.
+const MAX_WAITING_DATA: usize = MAX_WAITING / 2;
 /// Bytes of data messages that wait for Python at most.
 const MAX_WAITING_BYTES: usize = 64 << 20;
 /// Events that Python takes at once.
@@ -49,6 +51,10 @@ pub enum Event {
 }
 
 impl Event {
+    fn is_data(&self) -> bool {
+        matches!(self, Event::Data { .. })
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Event::Data { payload, .. } => payload.len(),
@@ -60,6 +66,7 @@ impl Event {
 #[derive(Default)]
 struct Waiting {
     events: VecDeque<Event>,
+    data: usize,
     bytes: usize,
 }
 
@@ -84,10 +91,14 @@ impl Events {
     pub fn push(&self, event: Event) {
         let mut waiting = self.waiting.lock().unwrap_or_else(|e| e.into_inner());
         let bytes = event.bytes();
-        if waiting.events.len() >= MAX_WAITING || waiting.bytes + bytes > MAX_WAITING_BYTES {
+        let is_full = waiting.events.len() >= MAX_WAITING
+            || event.is_data()
+                && (waiting.data >= MAX_WAITING_DATA || waiting.bytes + bytes > MAX_WAITING_BYTES);
+        if is_full {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        waiting.data += usize::from(event.is_data());
         waiting.bytes += bytes;
         waiting.events.push_back(event);
         if waiting.events.len() == 1 {
@@ -100,6 +111,7 @@ impl Events {
         let mut waiting = self.waiting.lock().unwrap_or_else(|e| e.into_inner());
         let count = waiting.events.len().min(MAX_TAKEN);
         let taken: Vec<Event> = waiting.events.drain(..count).collect();
+        waiting.data -= taken.iter().filter(|event| event.is_data()).count();
         waiting.bytes -= taken.iter().map(Event::bytes).sum::<usize>();
         self.wake.reset();
         if !waiting.events.is_empty() {
@@ -135,15 +147,35 @@ mod tests {
         assert_eq!(taken[0], Event::Connected(0));
     }
 
-    #[test]
-    fn data_is_bounded_by_its_bytes() {
-        let events = Events::new().unwrap();
-        let data = |size| Event::Data {
+    fn data(size: usize) -> Event {
+        Event::Data {
             peer: 1,
             label: String::new(),
             payload: vec![0; size],
             binary: true,
-        };
+        }
+    }
+
+    #[test]
+    fn small_data_leaves_room_for_what_python_must_know() {
+        let events = Events::new().unwrap();
+        for _ in 0..MAX_WAITING {
+            events.push(data(0));
+        }
+        assert_eq!(events.lost(), (MAX_WAITING - MAX_WAITING_DATA) as u64);
+        events.push(Event::Closed(1, "closed"));
+        assert_eq!(events.lost(), (MAX_WAITING - MAX_WAITING_DATA) as u64);
+        for _ in 0..MAX_WAITING_DATA / MAX_TAKEN {
+            events.take();
+        }
+        assert_eq!(events.take(), [Event::Closed(1, "closed")]);
+        events.push(data(0));
+        assert_eq!(events.take().len(), 1);
+    }
+
+    #[test]
+    fn data_is_bounded_by_its_bytes() {
+        let events = Events::new().unwrap();
         events.push(data(MAX_WAITING_BYTES));
         events.push(data(1));
         assert_eq!(events.lost(), 1);

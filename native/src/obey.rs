@@ -228,18 +228,8 @@ impl MediaThread {
         for ufrag in &peer.ufrags {
             self.by_ufrag.remove(ufrag);
         }
-        for address in &peer.addresses {
-            if self.by_address.get(address) == Some(&id) {
-                self.by_address.remove(address);
-                if let Some(tcp) = self
-                    .net
-                    .tcp
-                    .as_mut()
-                    .filter(|_| address.0 != str0m::net::Protocol::Udp)
-                {
-                    tcp.forget(address.1);
-                }
-            }
+        for &address in &peer.addresses {
+            self.disown(id, address);
         }
         for slot in &peer.listening {
             if let Some(track) = self.tracks.get_mut(*slot) {
@@ -500,10 +490,11 @@ impl MediaThread {
         refused
     }
 
-    fn open_voice(&mut self, room: u64, handle: u64, voice: Box<Voice>, now: Instant) {
+    fn open_voice(&mut self, room: u64, handle: u64, mut voice: Box<Voice>, now: Instant) {
         let Some(here) = self.rooms.get_mut(&room) else {
             return;
         };
+        voice.set_effort(self.effort);
         let mut track = Track::new(handle, room, Kind::Audio, Source::Voice(voice), now);
         track.codec = Some(opus());
         here.ears.add_track(handle);

@@ -44,6 +44,7 @@ impl MediaThread {
             return false;
         }
         let mut keyframes: Vec<(u32, u8)> = Vec::new();
+        let mut losses: Vec<(u32, u8)> = Vec::new();
         let ntp = wall_clock();
         let (net, tracks) = (&mut self.net, &self.tracks);
         let quality = &mut peer.quality;
@@ -86,12 +87,13 @@ impl MediaThread {
                 delay,
                 ..
             } => {
-                let Some((stream, track)) = carried(outlet, media) else {
+                let Some((stream, slot)) = carried(outlet, media) else {
                     return;
                 };
-                let Some(track) = tracks.get(track) else {
+                let Some(track) = tracks.get(slot) else {
                     return;
                 };
+                losses.push((slot, fraction_lost));
                 quality.reported = true;
                 quality.lost = quality.lost.max(f32::from(fraction_lost) / 256.0);
                 quality.jitter_ms = quality.jitter_ms.max(jitter as f32 / ticks(track.kind));
@@ -114,6 +116,11 @@ impl MediaThread {
         }
         self.plain = compound;
         let sends_nothing = peer.publications.is_empty();
+        for (slot, lost) in losses {
+            if let Some(track) = self.tracks.get_mut(slot) {
+                track.lost = track.lost.max(lost);
+            }
+        }
         for (track, layer) in keyframes {
             self.want_keyframe(track, layer, now);
         }

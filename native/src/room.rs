@@ -72,6 +72,8 @@ pub struct Track {
     pub told: [bool; LAYERS],
     /// Its codec, once known.
     pub codec: Option<CodecSpec>,
+    /// What its worst listener lost of late, of 256.
+    pub lost: u8,
     /// Whether packets come.
     pub flowing: bool,
     /// When the last came.
@@ -100,6 +102,7 @@ impl Track {
             video: None,
             told: [false; LAYERS],
             codec: None,
+            lost: 0,
             flowing: false,
             last: now,
             listeners: Vec::new(),

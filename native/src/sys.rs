@@ -78,6 +78,10 @@ impl Poller {
         if writable {
             events |= libc::EPOLLOUT as u32;
         }
+        self.interest(op, fd, token, events)
+    }
+
+    fn interest(&self, op: libc::c_int, fd: RawFd, token: u64, events: u32) -> io::Result<()> {
         let mut event = libc::epoll_event { events, u64: token };
         // SAFETY: `event` lives over the call; a wrong `fd` is reported as an error.
         check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), op, fd, &raw mut event) })?;
@@ -92,6 +96,11 @@ impl Poller {
     /// Changes whether writing is watched too.
     pub fn modify(&self, fd: RawFd, token: u64, writable: bool) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, fd, token, writable)
+    }
+
+    /// Watches a descriptor for nothing, until it is modified.
+    pub fn rest(&self, fd: RawFd, token: u64) -> io::Result<()> {
+        self.interest(libc::EPOLL_CTL_MOD, fd, token, 0)
     }
 
     /// Waits at most `timeout_ms`.

@@ -1,4 +1,4 @@
-//! The keys of a peer's SRTP, overheard where DTLS hands them to str0m.
+//! What passes between DTLS and str0m, overheard: the keys of a peer's SRTP, and what its data channels cost.
 //!
 //! str0m seals what it sends itself and has no way to ask for the keys. Its DTLS back end is replaceable, so ours is the
 //! usual implementation with a copy kept of the keying material that passes. The slot is the thread's: whoever polled a
@@ -19,6 +19,8 @@ use str0m::crypto::dtls::{
 };
 use str0m::crypto::{CryptoError, CryptoProvider, from_feature_flags};
 
+use crate::sctp_watch::SctpWatch;
+
 /// The largest datagram of a handshake in bytes, as str0m asks for it: for peers that ask for another, a configuration
 /// of their own is made.
 const MTU: usize = 1150;
@@ -35,6 +37,12 @@ pub struct Material {
 
 thread_local! {
     static OVERHEARD: Cell<Option<Material>> = const { Cell::new(None) };
+    static MISUSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the last work of a peer on this thread brought more SCTP than a client may send.
+pub fn take_misuse() -> bool {
+    MISUSED.take()
 }
 
 /// Takes what the last poll of a peer on this thread agreed on.
@@ -76,7 +84,10 @@ impl DtlsProvider for TappedProvider {
             DtlsVersion::Auto => Dtls::new_auto(config, certificate, now),
             _ => return Err(CryptoError::Other(format!("no DTLS {version}"))),
         };
-        Ok(Box::new(Tapped { inner }))
+        Ok(Box::new(Tapped {
+            inner,
+            sctp: SctpWatch::default(),
+        }))
     }
 }
 
@@ -90,6 +101,7 @@ fn config(mtu: usize) -> Result<Arc<Config>, CryptoError> {
 
 struct Tapped {
     inner: Dtls,
+    sctp: SctpWatch,
 }
 
 impl fmt::Debug for Tapped {
@@ -117,6 +129,11 @@ impl DtlsInstance for Tapped {
                 server,
             }));
         }
+        if let DtlsOutput::ApplicationData(packet) = &output
+            && !self.sctp.incoming(packet)
+        {
+            MISUSED.set(true);
+        }
         output
     }
 
@@ -125,6 +142,7 @@ impl DtlsInstance for Tapped {
     }
 
     fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
+        self.sctp.outgoing(data);
         self.inner.send_application_data(data)
     }
 

@@ -33,6 +33,11 @@ struct Connection {
 /// All TCP of one media thread.
 pub struct Tcp {
     listener: TcpListener,
+    token: u64,
+    /// Whether the listener is left alone until the next second, because the process has no descriptor left.
+    rests: bool,
+    /// Connections with bytes that wait.
+    unsent: Vec<u64>,
     connections: HashMap<u64, Connection>,
     by_address: HashMap<SocketAddr, u64>,
     next: u64,
@@ -51,6 +56,9 @@ impl Tcp {
     pub fn new(listener: TcpListener, first: u64) -> Tcp {
         Tcp {
             listener,
+            token: 0,
+            rests: false,
+            unsent: Vec::new(),
             connections: HashMap::new(),
             by_address: HashMap::new(),
             next: first,
@@ -65,13 +73,26 @@ impl Tcp {
     }
 
     /// Registers the listener.
-    pub fn watch(&self, poller: &Poller, token: u64) -> std::io::Result<()> {
+    pub fn watch(&mut self, poller: &Poller, token: u64) -> std::io::Result<()> {
+        self.token = token;
         poller.add(self.listener.as_raw_fd(), token, false)
     }
 
     /// Takes the connections that wait.
     pub fn accept(&mut self, poller: &Poller, now: Instant) {
-        while let Ok((stream, remote)) = self.listener.accept() {
+        loop {
+            let (stream, remote) = match self.listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => continue,
+                    ErrorKind::WouldBlock => return,
+                    // Without descriptors the connection stays where it is, and would wake the thread for ever.
+                    _ => {
+                        self.rests = poller.rest(self.listener.as_raw_fd(), self.token).is_ok();
+                        return;
+                    }
+                },
+            };
             let remote = sys::canonical(remote);
             let strangers = self
                 .connections
@@ -164,19 +185,27 @@ impl Tcp {
         }
     }
 
+    /// The connection from an address, to write to; `None` where there is none, or its reader is too slow.
     fn open(&mut self, remote: SocketAddr) -> Option<&mut Connection> {
-        let token = self.by_address.get(&remote)?;
-        let connection = self.connections.get_mut(token)?;
-        (connection.outgoing.len() - connection.sent <= MAX_WAITING).then_some(connection)
+        let &token = self.by_address.get(&remote)?;
+        let connection = self.connections.get_mut(&token)?;
+        if connection.outgoing.len() - connection.sent > MAX_WAITING {
+            return None;
+        }
+        if connection.outgoing.is_empty() {
+            self.unsent.push(token);
+        }
+        Some(connection)
     }
 
     /// Writes what waits, as far as the readers take it.
     pub fn flush(&mut self, poller: &Poller) {
         let mut over = Vec::new();
-        for (&token, connection) in &mut self.connections {
-            if connection.sent == connection.outgoing.len() {
-                continue;
-            }
+        let connections = &mut self.connections;
+        self.unsent.retain(|&token| {
+            let Some(connection) = connections.get_mut(&token) else {
+                return false;
+            };
             match connection
                 .stream
                 .write(&connection.outgoing[connection.sent..])
@@ -185,7 +214,7 @@ impl Tcp {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => {
                     over.push(token);
-                    continue;
+                    return false;
                 }
             }
             if connection.sent == connection.outgoing.len() {
@@ -201,14 +230,19 @@ impl Tcp {
                 // A descriptor that epoll does not take any more is found closed by the next read.
                 let _ = poller.modify(connection.stream.as_raw_fd(), token, waits);
             }
-        }
+            waits
+        });
         for token in over {
             self.close(token);
         }
     }
 
-    /// Closes connections that nobody owned up to in time.
-    pub fn expire(&mut self, now: Instant) {
+    /// Once a second: closes connections that nobody owned up to in time, and listens again after a rest.
+    pub fn expire(&mut self, poller: &Poller, now: Instant) {
+        if self.rests {
+            let again = poller.modify(self.listener.as_raw_fd(), self.token, false);
+            self.rests = again.is_err();
+        }
         let over: Vec<u64> = self
             .connections
             .iter()

@@ -10,18 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use str0m::ice::StunMessage;
-use str0m::net::{Protocol, Receive, TcpType};
+use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event as PeerEvent, IceConnectionState, RtcError};
 use vox_egress::{Batch, Destination, Flush, Keys, Profile};
 
+use crate::addresses;
 use crate::command::Inbox;
 use crate::event::{Event, Events};
 use crate::peer::{Happenings, Peer};
-use crate::room::{News, Outlet, Room, Route, Track};
+use crate::room::{News, Outlet, Room, Track};
 use crate::slab::Slab;
 use crate::sys::{self, Poller, Ready, Receiver};
-use crate::tap::{Crypto, Material};
+use crate::tap::{self, Crypto, Material};
 use crate::tcp::{self, Tcp};
 
 const COMMANDS: u64 = 0;
@@ -124,6 +124,8 @@ pub struct MediaThread {
     pub(crate) stopping: bool,
     pub(crate) seconds: u64,
     pub(crate) beats: u64,
+    /// How hard voices are encoded.
+    pub(crate) effort: u8,
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
     happenings: Happenings,
     inbox: Arc<Inbox>,
@@ -135,11 +137,11 @@ pub struct MediaThread {
 
 impl MediaThread {
     /// Makes a thread's state; `run` is its life.
-    pub fn new(parts: Parts) -> io::Result<MediaThread> {
+    pub fn new(mut parts: Parts) -> io::Result<MediaThread> {
         let poller = Poller::new()?;
         poller.add(parts.inbox.fd(), COMMANDS, false)?;
         poller.add(parts.udp.as_raw_fd(), UDP, false)?;
-        if let Some(tcp) = &parts.tcp {
+        if let Some(tcp) = &mut parts.tcp {
             tcp.watch(&poller, LISTENER)?;
         }
         let port = parts.udp.local_addr()?.port();
@@ -157,7 +159,7 @@ impl MediaThread {
             },
             events: parts.events,
             crypto: parts.crypto,
-            candidates: candidates(&parts.addresses, port, tcp_port),
+            candidates: addresses::candidates(&parts.addresses, port, tcp_port),
             peers: HashMap::new(),
             outlets: Slab::default(),
             tracks: Slab::default(),
@@ -175,6 +177,7 @@ impl MediaThread {
             stopping: false,
             seconds: 0,
             beats: 0,
+            effort: vox_voices::opus::EFFORT,
             timers: BinaryHeap::new(),
             happenings: Happenings::default(),
             inbox: parts.inbox,
@@ -321,65 +324,7 @@ impl MediaThread {
         self.hand_over(id, proto, source, datagram, now);
     }
 
-    /// A connectivity check: by its user fragment it finds the peer, by its password it proves the address.
-    fn check(&mut self, proto: Protocol, source: SocketAddr, datagram: &[u8], now: Instant) {
-        let Ok(message) = StunMessage::parse(datagram) else {
-            return;
-        };
-        if !message.is_binding_request() {
-            return;
-        }
-        let Some((local, _)) = message.split_username() else {
-            return;
-        };
-        let Some(&id) = self.by_ufrag.get(local) else {
-            return;
-        };
-        let nominates = message.use_candidate();
-        let Some(destination) = self.destination(proto, source) else {
-            return;
-        };
-        let Some(peer) = self.peers.get_mut(&id) else {
-            return;
-        };
-        let Ok(receive) = Receive::new(proto, source, destination, datagram) else {
-            return;
-        };
-        if !peer.accepts(now, receive) {
-            return;
-        }
-        if let Some(forgotten) = peer.remember((proto, source)) {
-            self.by_address.remove(&forgotten);
-        }
-        let outlet = peer.outlet;
-        self.by_address.insert((proto, source), id);
-        if let Some(tcp) = self.net.tcp.as_mut().filter(|_| proto != Protocol::Udp) {
-            tcp.know(source);
-        }
-        if nominates && let Some(outlet) = self.outlets.get_mut(outlet) {
-            let here = outlet
-                .route
-                .is_some_and(|r| r.remote == source && r.proto == proto);
-            if !here {
-                outlet.route = Some(Route {
-                    proto,
-                    remote: source,
-                    destination: Destination::new(source, None),
-                });
-            }
-        }
-        self.hand_over(id, proto, source, datagram, now);
-    }
-
-    /// Our address as str0m knows it: the first of the other side's family.
-    fn destination(&self, proto: Protocol, source: SocketAddr) -> Option<SocketAddr> {
-        self.candidates
-            .iter()
-            .find(|c| c.proto() == proto && c.addr().is_ipv4() == source.is_ipv4())
-            .map(Candidate::addr)
-    }
-
-    fn hand_over(
+    pub(crate) fn hand_over(
         &mut self,
         id: u64,
         proto: Protocol,
@@ -417,6 +362,7 @@ impl MediaThread {
         let happenings = &mut self.happenings;
         let (outlets, plain) = (&mut self.outlets, &mut self.plain);
         let outlet = peer.outlet;
+        tap::take_misuse();
         let send = |proto, to, datagram: &[u8]| {
             // Reports that str0m signed get our count: of two counts under one key, a receiver drops one.
             let outlet = outlets.get_mut(outlet);
@@ -434,6 +380,7 @@ impl MediaThread {
             peer.drain(send, happenings)
         }));
         let over = match result {
+            Ok(Ok(())) if tap::take_misuse() => Some("too much unfinished data"),
             Ok(Ok(())) if peer.is_alive() => None,
             Ok(Ok(())) => Some("closed"),
             Ok(Err(_)) => Some("protocol error"),
@@ -450,10 +397,16 @@ impl MediaThread {
         }
         if !self.happenings.events.is_empty() {
             let mut events = std::mem::take(&mut self.happenings.events);
-            for event in events.drain(..) {
-                self.happened(id, event, now);
-            }
+            let told = catch_unwind(AssertUnwindSafe(|| {
+                for event in events.drain(..) {
+                    self.happened(id, event, now);
+                }
+            }));
+            events.clear();
             self.happenings.events = events;
+            if told.is_err() {
+                self.lose(id, "internal error");
+            }
         }
         if let Some(reason) = over {
             self.lose(id, reason);
@@ -572,22 +525,24 @@ impl MediaThread {
             self.lose(id, "unreachable");
         }
         if let Some(tcp) = &mut self.net.tcp {
-            tcp.expire(now);
+            tcp.expire(&self.net.poller, now);
         }
         self.notice_silence(now);
         self.send_reports(now);
         self.tell_layers(now);
         if self.seconds.is_multiple_of(5) {
             self.tell_quality();
+            self.provide_for_losses();
         }
     }
 
     fn publish_gauges(&mut self) {
         let totals = self.net.batch.totals();
-        let gauges = &self.gauges;
+        let gauges = Arc::clone(&self.gauges);
         let load = self.worked.as_micros() as u64 / 1000;
         self.worked = Duration::ZERO;
         gauges.load.store(load.min(1000), Ordering::Relaxed);
+        self.ease(load);
         gauges.cpu_ns.store(sys::thread_cpu_ns(), Ordering::Relaxed);
         gauges
             .packets_out
@@ -619,20 +574,4 @@ impl MediaThread {
 /// Whether a datagram is RTCP, sealed or not (RFC 5761).
 fn is_report(datagram: &[u8]) -> bool {
     matches!(datagram, [128..=191, second, ..] if (64..96).contains(&(second & 0x7f)))
-}
-
-fn candidates(addresses: &[IpAddr], port: u16, tcp_port: Option<u16>) -> Vec<Candidate> {
-    let udp = addresses
-        .iter()
-        .filter_map(|&ip| Candidate::host(SocketAddr::new(ip, port), "udp").ok());
-    let tcp = addresses.iter().filter_map(|&ip| {
-        let address = SocketAddr::new(ip, tcp_port?);
-        let built = Candidate::builder()
-            .tcp()
-            .host(address)
-            .tcptype(TcpType::Passive)
-            .build();
-        built.ok()
-    });
-    udp.chain(tcp).collect()
 }

@@ -242,6 +242,44 @@ fn strangers_on_tcp_are_few_and_lies_about_length_end_them() {
     });
 }
 
+/// Clears the flag that says that a message ends, of every DATA chunk that has little in it.
+fn without_an_end(packet: &mut [u8]) {
+    let mut at = 12;
+    while let Some(&[kind, _, high, low]) = packet.get(at..at + 4) {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        if kind == 0 && length == 17 {
+            packet[at + 1] &= !1;
+        }
+        at += length.next_multiple_of(4).max(4);
+    }
+}
+
+#[test]
+fn a_member_that_never_finishes_its_messages_is_ended_before_they_cost_much() {
+    undisturbed(|engine, a, b| {
+        let mut bad = Client::altering(without_an_end);
+        meet(engine, 9, &mut [&mut bad]);
+        engine.events();
+        let began = Instant::now();
+        let mut ended = false;
+        while !ended && began.elapsed() < client::PATIENCE {
+            for _ in 0..64 {
+                if !bad.channels.is_empty() && !bad.try_send(&[1]) {
+                    break;
+                }
+            }
+            for client in [&mut *a, &mut *b, &mut bad] {
+                client.turn();
+            }
+            ended = engine
+                .events()
+                .iter()
+                .any(|e| matches!(e, Event::Closed(_, "too much unfinished data")));
+        }
+        assert!(ended);
+    });
+}
+
 #[test]
 fn a_member_that_floods_data_is_slowed_by_nobody_but_itself() {
     undisturbed(|engine, a, b| {

@@ -13,9 +13,13 @@ use str0m::channel::ChannelId;
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{ExtensionValues, RtpWrite};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 use vox_native::engine::{Engine, Settings};
 use vox_native::event;
+
+mod alter;
+
+pub use alter::Alter;
 
 /// Longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -89,9 +93,22 @@ impl Client {
         Client::over(Wire::Tcp(stream, to, Vec::new()), local, candidate)
     }
 
+    /// A client whose SCTP packets are changed before they are encrypted.
+    pub fn altering(alter: Alter) -> Client {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let local = socket.local_addr().unwrap();
+        let candidate = Candidate::host(local, "udp").unwrap();
+        let rtc = Rtc::builder().set_crypto_provider(alter::provider(alter));
+        Client::with(rtc, Wire::Udp(socket), local, candidate)
+    }
+
     fn over(wire: Wire, local: SocketAddr, candidate: Candidate) -> Client {
+        Client::with(Rtc::builder(), wire, local, candidate)
+    }
+
+    fn with(rtc: RtcConfig, wire: Wire, local: SocketAddr, candidate: Candidate) -> Client {
         let now = Instant::now();
-        let mut rtc = Rtc::builder().set_rtp_mode(true).build(now);
+        let mut rtc = rtc.set_rtp_mode(true).build(now);
         rtc.add_local_candidate(candidate);
         let mut client = Client {
             rtc,

@@ -131,13 +131,17 @@ async def test_a_friendship_from_request_to_end(people: list[Person]):
         pending = {"user_id": 3, "display_name": "eve", "avatar": None, "status": "pending"}
         assert await bob.ok("GET", "/users/2/friends") == {"items": [pending], "cursor": "3"}
         assert (await eve.ok("GET", "/users/3/friends"))["items"] == []
+        waiting = {"user_id": 2, "display_name": "bob", "avatar": None, "status": "incoming"}
+        assert (await eve.ok("GET", "/users/3/friends", status="incoming"))["items"] == [waiting]
+        assert (await bob.ok("GET", "/users/2/friends", status="incoming"))["items"] == []
         assert outcome(await eve.post("/users/3/friends/2/accept")) == (204, "")
         assert (await socket.expect("friend_add"))["d"] == {"user_id": 3, "target_id": 2}
         assert outcome(await bob.put("/users/2/friends/3")) == (204, "")
         for person, friend in ((bob, 3), (eve, 2)):
             rows = (await person.ok("GET", f"/users/{person.user_id}/friends", status="accepted"))["items"]
             assert [row["user_id"] for row in rows] == [friend]
-            assert (await person.ok("GET", f"/users/{person.user_id}/friends", status="pending"))["items"] == []
+            for status in ("pending", "incoming"):
+                assert (await person.ok("GET", f"/users/{person.user_id}/friends", status=status))["items"] == []
         assert outcome(await eve.delete("/users/3/friends/2")) == (204, "")
         assert (await socket.expect("friend_remove"))["d"] == {"user_id": 3, "target_id": 2}
         assert (await bob.ok("GET", "/users/2/friends"))["items"] == []
@@ -155,6 +159,15 @@ async def test_a_request_is_turned_down_and_only_a_request_is_answered(people: l
         assert outcome(await eve.post("/users/3/friends/2/reject")) == (204, "")
         assert (await socket.expect("friend_reject"))["d"] == {"user_id": 3, "target_id": 2}
     assert outcome(await eve.post("/users/3/friends/2/accept")) == missing
+
+
+async def test_a_request_of_someone_who_is_blocked_does_not_wait(people: list[Person]):
+    _, bob, eve = people
+    await bob.ok("PUT", "/users/2/friends/3")
+    await eve.ok("PUT", "/users/3/blocks/2")
+    assert (await eve.ok("GET", "/users/3/friends", status="incoming"))["items"] == []
+    await eve.ok("DELETE", "/users/3/blocks/2")
+    assert [row["user_id"] for row in (await eve.ok("GET", "/users/3/friends", status="incoming"))["items"]] == [2]
 
 
 async def test_who_is_blocked_cannot_ask(people: list[Person]):

@@ -73,6 +73,31 @@ def list_friends(
     return [Friend(row.id, row.display_name or row.username, row.avatar, row.status) for row in rows]
 
 
+def list_incoming(connection: Connection, *, user_id: UserId, after: int, limit: int) -> list[Friend]:
+    """Users who ask a user for friendship and have no answer yet, by id; those the user has blocked are left out.
+
+    Args:
+        connection: of a reader.
+        user_id: who is asked.
+        after: lists higher ids only.
+        limit: how many at most.
+    """
+    blocked = select(blocks.c.blocked_id).where(blocks.c.user_id == user_id)
+    rows = connection.execute(
+        select(users.c.id, users.c.display_name, users.c.username, users.c.avatar)
+        .join(friends, friends.c.user_id == users.c.id)
+        .where(
+            friends.c.friend_id == user_id,
+            friends.c.status == "pending",
+            friends.c.user_id > after,
+            friends.c.user_id.not_in(blocked),
+        )
+        .order_by(friends.c.user_id)
+        .limit(limit)
+    )
+    return [Friend(row.id, row.display_name or row.username, row.avatar, "incoming") for row in rows]
+
+
 def insert_request(connection: Connection, *, user_id: UserId, target: UserId, now_s: int) -> bool:
     """Stores a request of a user to the target; False where there is a request or friendship already."""
     return insert_if_absent(connection, friends, _row(user_id, target, "pending", now_s))

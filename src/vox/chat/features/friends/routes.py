@@ -43,15 +43,12 @@ async def unblock(call: Call) -> None:
 async def list_friends(call: Call[None, FriendQuery]) -> Items[Friend]:
     """Lists the friends and open requests of a user, by id."""
     chat, page = call.chat, call.query
-    rows = await chat.read(
-        partial(
-            queries.list_friends,
-            user_id=call.target_id,
-            status=page.status,
-            after=page.after,
-            limit=page_limit(chat, page.limit, "friends"),
-        )
-    )
+    limit = page_limit(chat, page.limit, "friends")
+    if page.status == "incoming":
+        read = partial(queries.list_incoming, user_id=call.target_id, after=page.after, limit=limit)
+    else:
+        read = partial(queries.list_friends, user_id=call.target_id, status=page.status, after=page.after, limit=limit)
+    rows = await chat.read(read)
     return Items(rows, str(rows[-1].user_id) if rows else None)
 
 

@@ -25,9 +25,9 @@ class Friend(Struct):
 
 
 class FriendQuery(PageQuery):
-    """Which page of friends."""
+    """Which page of friends: requests sent (`pending`), requests that wait for an answer (`incoming`), friends, or all but `incoming`."""
 
-    status: Literal["pending", "accepted"] | None = None
+    status: Literal["pending", "accepted", "incoming"] | None = None
 
 
 class DmSettings(Struct):
