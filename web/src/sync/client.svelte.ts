@@ -2,6 +2,7 @@
 import type { ClientInfo } from '../api/auth'
 import { ApiError, type RequestOptions } from '../api/http'
 import type { Id } from '../core/ids'
+import { nonce as newNonce } from '../core/nonce'
 import {
     placeKey,
     type Conversation,
@@ -160,7 +161,7 @@ class View implements PlaceView {
     }
 
     send(body: string, options: Parameters<PlaceView['send']>[1] = {}): void {
-        const nonce = crypto.randomUUID()
+        const nonce = newNonce()
         const { reply_to = null, attachments = [], mentions = mentionsIn(body) } = options
         const entry = { nonce, body, reply_to, attachments: [...attachments] }
         // The row stands there with the key press, before the worker has heard of it.
@@ -372,6 +373,10 @@ class Client implements SyncClient {
         this.tell({ t: 'readAll', place: placeKey(place) })
     }
 
+    attend(place: PlaceKey | null): void {
+        this.tell({ t: 'attend', place })
+    }
+
     private asksInfo = false
 
     get info(): ClientInfo | null {
@@ -404,7 +409,11 @@ class Client implements SyncClient {
         const key = placeKey(place)
         const mark = this.marks.get(key)
         if (mark === undefined) return null
-        const muted = isMuted(this.settings.settings, key, Date.now() / 1000)
+        const now = Date.now() / 1000
+        const parent = place.kind === 'thread' ? this.thread(place.id)?.parent_feed_id : undefined
+        const muted =
+            isMuted(this.settings.settings, key, now) ||
+            (parent !== undefined && isMuted(this.settings.settings, `feed:${parent}`, now))
         return muted ? { ...mark, unread: 0, mentions: 0 } : mark
     }
 

@@ -13,6 +13,7 @@ import type {
     Mark,
     Member,
     Place,
+    PlaceKey,
     Presence,
     Role,
     Row,
@@ -119,6 +120,8 @@ export interface SyncClient {
     voice(room: Id): VoiceState | null
     /** Muted places count nothing. */
     mark(place: Place): Mark | null
+    /** Which place the user looks at in this tab; null where none. No tab shows notices of it. */
+    attend(place: PlaceKey | null): void
     /** What is there in a place counts as read, on all devices. */
     readAll(place: Place): void
     open(place: Place): PlaceView

@@ -137,7 +137,6 @@ export class Engine implements LinkHost {
         const stored = await this.store.read().catch(() => null)
         if (stored === null) return
         for (const [place, text] of stored.drafts) this.drafts.set(place, text)
-        for (const entry of stored.outbox) this.runner.outbox.put(entry)
         for (const one of stored.places.toSorted((a, b) => a.used - b.used))
             this.places.log(one.place).restore(one.messages)
         const kept = stored.state as { version: number; state: State } | null
@@ -146,6 +145,17 @@ export class Engine implements LinkHost {
             this.isReady = true
         }
         this.all()
+    }
+
+    /** What was written in tabs that are gone is sent by the one that leads. */
+    async takeOutbox(): Promise<void> {
+        const stored = await this.store.readOutbox().catch(() => [])
+        for (const entry of stored) {
+            if (this.runner.outbox.get(entry.nonce) !== null) continue
+            this.runner.outbox.put(entry)
+            this.placeChanged(entry.place, false)
+        }
+        this.runner.run()
     }
 
     stop(): void {

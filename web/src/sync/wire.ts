@@ -57,6 +57,7 @@ export type ToWorker =
     | { t: 'retry'; nonce: string }
     | { t: 'discard'; nonce: string }
     | { t: 'markRead'; view: number; id: Id }
+    | { t: 'attend'; place: PlaceKey | null }
     | { t: 'readAll'; place: PlaceKey }
     | { t: 'typing'; place: PlaceKey }
     | { t: 'members'; members: Member[] }
