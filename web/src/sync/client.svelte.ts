@@ -325,6 +325,14 @@ class Client implements SyncClient {
         return known ?? null
     }
 
+    get people(): ReadonlyMap<Id, Member> {
+        return this.members
+    }
+
+    learnMembers(members: readonly Member[]): void {
+        this.tell({ t: 'members', members: [...members] })
+    }
+
     presence(id: Id): Presence | null {
         return this.presences.get(id) ?? null
     }

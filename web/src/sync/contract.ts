@@ -90,6 +90,10 @@ export interface SyncClient {
     readonly settings: Settings
     permissionsIn(feedOrRoom: Id, kind?: 'feed' | 'room'): bigint
     member(id: Id): Member | null
+    /** All members that are known, and users whose messages were shown. */
+    readonly people: ReadonlyMap<Id, Member>
+    /** Members that a list told of, from then on kept up to date by events. */
+    learnMembers(members: readonly Member[]): void
     presence(id: Id): Presence | null
     /** Threads of a feed that are known; `request` reads the list, and `learnThreads` makes it known. */
     threads(feed: Id): readonly Thread[]

@@ -58,6 +58,7 @@ export type ToWorker =
     | { t: 'markRead'; view: number; id: Id }
     | { t: 'typing'; place: PlaceKey }
     | { t: 'want'; members: Id[] }
+    | { t: 'members'; members: Member[] }
     | { t: 'threads'; threads: Thread[] }
     | { t: 'say'; type: string; d: unknown }
     | { t: 'wake'; slept: boolean }

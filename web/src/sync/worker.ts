@@ -165,6 +165,8 @@ page.onmessage = ({ data }) => {
             return made.isTyping(data.place)
         case 'threads':
             return made.learnThreads(data.threads)
+        case 'members':
+            return made.addMembers(data.members)
         case 'want':
             return made.wantMembers(data.members)
         case 'say':

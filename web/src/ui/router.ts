@@ -7,6 +7,7 @@ export type Route =
     | { screen: 'dm'; dm: Id; message: Id | null }
     | { screen: 'thread'; thread: Id; message: Id | null }
     | { screen: 'room'; room: Id }
+    | { screen: 'friends' | 'dms' }
     | { screen: 'talk'; agent: string }
     | { screen: 'login' }
     | { screen: 'invite'; code: string }
@@ -46,6 +47,8 @@ export function parseRoute(fragment: string): Route {
             return { screen: 'setup', token: second ?? '' }
         case 'login':
         case 'doctor':
+        case 'friends':
+        case 'dms':
             return { screen: first }
         case 'settings':
         case 'server':
@@ -77,6 +80,8 @@ export function addressOf(route: Route): string {
             return `#/${route.screen}/${route.section}`
         case 'login':
         case 'doctor':
+        case 'friends':
+        case 'dms':
             return `#/${route.screen}`
         default:
             return '#/'
