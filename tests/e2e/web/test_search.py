@@ -48,7 +48,7 @@ async def test_a_hit_is_jumped_to_and_the_list_stays(tmp_path: Path, width: int)
             assert await search(ada, "needle before:2100-01-01 after:2020-01-01") == ["the needle"]
             assert await ada.faults(folder=tmp_path, name=f"search-{width}") == []
             await ada.page.show_as(width, motion="reduce")
-            await ada.page.evaluate("document.querySelector('section li button').click()")
+            await ada.page.evaluate("document.querySelector('section .body li button').click()")
             await ada.page.wait_for("document.activeElement.innerText.includes('the needle')")
             await open_tool(ada, "Search") if width < 700 else None
             await ada.page.wait_for("document.querySelectorAll('section li .text').length === 1")
