@@ -13,6 +13,7 @@ const FOUND = import.meta.glob<{ default: Screen }>([
     '../friends/Friends.svelte',
     '../settings/Settings.svelte',
     '../server/Server.svelte',
+    '../server/ViewBanner.svelte',
     '../members/MemberPanel.svelte',
     '../members/CardHost.svelte',
     '../talk/Talk.svelte',
