@@ -118,7 +118,10 @@ export class SearchState {
 
     /** Asks the server. */
     async run(): Promise<void> {
-        if (!(await this.settle())) return
+        this.busy = true
+        const isSettled = await this.settle()
+        this.busy = false
+        if (!isSettled) return
         if (this.text === '') {
             this.problem = words.needWords
             return
