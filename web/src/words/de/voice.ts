@@ -55,7 +55,8 @@ export const voice: Translation<typeof english> = {
         failed: 'Das Mikrofon startet nicht. Wähle ein anderes oder lade die Seite neu. Du hörst die anderen.',
     },
     camera: {
-        refused: 'Der Browser lässt diese Seite nicht an die Kamera. Erlaube es neben der Adresse und versuch es noch einmal.',
+        refused:
+            'Der Browser lässt diese Seite nicht an die Kamera. Erlaube es neben der Adresse und versuch es noch einmal.',
         absent: 'Keine Kamera gefunden. Schließe eine an und versuch es noch einmal.',
         busy: 'Ein anderes Programm hält die Kamera. Schließe es und versuch es noch einmal.',
         insecure: 'Diese Adresse ist nicht verschlüsselt (http), darum verbietet der Browser die Kamera.',
