@@ -25,6 +25,7 @@ export const sentences = spoken<Readonly<Record<string, string>>>('errors', {
     QUOTA_EXCEEDED: 'Your space for files is full. Delete files you no longer need.',
     INSUFFICIENT_STORAGE: 'The server has no disk space left. Tell its operator.',
     TIMED_OUT: 'A moderator has timed you out. You can read, and write again later.',
+    VIEWING_AS: 'You are viewing as a role. Leave the view to change something.',
     UNKNOWN: 'The server refused this without saying why.',
 })
 
