@@ -192,8 +192,8 @@ async def heap_mb(page: Page) -> float:
     used = 0.0
     for session in ["", *page.workers[-1:]]:
         for _ in range(2):
-            await page.call("HeapProfiler.collectGarbage", session=session)
-        used += (await page.call("Runtime.getHeapUsage", session=session))["usedSize"]
+            await page.call("HeapProfiler.collectGarbage", session)
+        used += (await page.call("Runtime.getHeapUsage", session))["usedSize"]
     return used / 1e6
 
 

@@ -141,6 +141,22 @@ pub enum Command {
     Stop,
 }
 
+impl Command {
+    /// Whether it ends something. There are not more of these than of what was opened, and one that is not taken would
+    /// leave running what nobody can name any more.
+    fn ends(&self) -> bool {
+        matches!(
+            self,
+            Command::CloseRoom { .. }
+                | Command::ClosePeer { .. }
+                | Command::Unpublish { .. }
+                | Command::Unsubscribe { .. }
+                | Command::CloseTap { .. }
+                | Command::Stop
+        )
+    }
+}
+
 /// The queue of one media thread.
 pub struct Inbox {
     waiting: Mutex<VecDeque<Command>>,
@@ -156,10 +172,10 @@ impl Inbox {
         })
     }
 
-    /// Adds a command; `Err` where the thread is so far behind that no more are taken.
+    /// Adds a command; `Err` where the thread is so far behind that no more are taken, but for those that end something.
     pub fn push(&self, command: Command) -> Result<(), Box<Command>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(|e| e.into_inner());
-        if waiting.len() >= MAX_WAITING && !matches!(command, Command::Stop) {
+        if waiting.len() >= MAX_WAITING && !command.ends() {
             return Err(Box::new(command));
         }
         waiting.push_back(command);
@@ -181,5 +197,23 @@ impl Inbox {
     /// The descriptor that is readable while commands wait.
     pub fn fd(&self) -> RawFd {
         self.wake.fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_takes_what_ends_something() {
+        let inbox = Inbox::new().unwrap();
+        for track in 0..MAX_WAITING as u64 {
+            let taken = inbox.push(Command::RequestKeyframe { track });
+            assert!(taken.is_ok());
+        }
+        assert!(inbox.push(Command::RequestKeyframe { track: 0 }).is_err());
+        assert!(inbox.push(Command::ClosePeer { peer: 7 }).is_ok());
+        assert!(inbox.push(Command::CloseTap { room: 1, tap: 2 }).is_ok());
+        assert_eq!(inbox.take().len(), MAX_WAITING + 2);
     }
 }

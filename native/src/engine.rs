@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use str0m::change::{SdpAnswer, SdpOffer};
-use vox_voices::{Rate, TapReader, VoiceError, VoiceWriter};
 
 use crate::command::{Command, Reply};
 use crate::event::{Event, Events};
@@ -99,11 +98,11 @@ impl Engine {
         })
     }
 
-    fn registry(&self) -> MutexGuard<'_, Registry> {
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    fn tell(&self, thread: usize, command: Command) -> Outcome<()> {
+    pub(crate) fn tell(&self, thread: usize, command: Command) -> Outcome<()> {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(closed());
         }
@@ -117,7 +116,11 @@ impl Engine {
         })
     }
 
-    fn ask<T>(&self, thread: usize, command: impl FnOnce(Reply<T>) -> Command) -> Outcome<T> {
+    pub(crate) fn ask<T>(
+        &self,
+        thread: usize,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Outcome<T> {
         let (reply, answer) = sync_channel(1);
         self.tell(thread, command(reply))?;
         answer.recv_timeout(PATIENCE).map_err(|error| match error {
@@ -471,89 +474,19 @@ impl Engine {
         }
         Ok(refused)
     }
+}
 
-    /// Opens a voice of ours.
-    pub fn open_voice(&self, room: u64, track: u64, bitrate: u32) -> Outcome<()> {
-        if !(6_000..=510_000).contains(&bitrate) {
-            return Err(Refusal::Value("a bitrate is 6,000 to 510,000 bit/s".into()));
+#[cfg(test)]
+impl Engine {
+    /// An engine whose one media thread never gets to run.
+    pub(crate) fn stuck(worker: Worker) -> Engine {
+        Engine {
+            registry: Mutex::new(Registry::new(1)),
+            workers: vec![worker],
+            handles: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+            events: Arc::new(Events::new().expect("a descriptor")),
         }
-        // Where numbers begin is no secret of ours; SRTP has its own.
-        let first = (track as u16) & 0x7fff;
-        let (writer, voice) = vox_voices::voice(bitrate, first, u32::from(first) * 960);
-        let thread = self.registry().open_track(room, track, Some(writer))?;
-        let voice = Box::new(voice);
-        self.tell(thread, Command::OpenVoice { room, track, voice })
-    }
-
-    /// Writes to a voice, or empties it, or asks it.
-    pub fn with_voice<T>(
-        &self,
-        track: u64,
-        act: impl FnOnce(&mut VoiceWriter) -> Result<T, VoiceError>,
-    ) -> Outcome<T> {
-        let voice = self.registry().voice(track)?;
-        let mut writer = voice.lock().unwrap_or_else(|e| e.into_inner());
-        act(&mut writer).map_err(|error| match error {
-            VoiceError::Full => Refusal::Full("30 s wait to be spoken".into()),
-            other => Refusal::Value(other.to_string()),
-        })
-    }
-
-    /// Opens a tap of one track.
-    pub fn open_tap(&self, tap: u64, track: u64, rate: Rate) -> Outcome<()> {
-        let registry = self.registry();
-        let (room, _) = registry.track(track)?;
-        let thread = registry.may_tap(room, tap)?;
-        drop(registry);
-        let opened = self.ask(thread, |reply| Command::OpenTap {
-            room,
-            tap,
-            track,
-            rate,
-            reply,
-        })?;
-        self.note_tap(room, tap, opened)
-    }
-
-    /// Opens the sum of a room.
-    pub fn open_mix(&self, tap: u64, room: u64, rate: Rate, without: Vec<u64>) -> Outcome<()> {
-        let thread = self.registry().may_tap(room, tap)?;
-        let opened = self.ask(thread, |reply| Command::OpenMix {
-            room,
-            tap,
-            rate,
-            without,
-            reply,
-        })?;
-        self.note_tap(room, tap, opened)
-    }
-
-    fn note_tap(&self, room: u64, tap: u64, reader: Option<TapReader>) -> Outcome<()> {
-        let reader = reader.ok_or_else(|| format!("there is no room {room}"))?;
-        self.registry().open_tap(room, tap, reader);
-        Ok(())
-    }
-
-    /// Leaves one more track out of a mix.
-    pub fn exclude(&self, tap: u64, track: u64) -> Outcome<()> {
-        let registry = self.registry();
-        let room = registry.tap(tap)?.room;
-        let thread = registry.room(room)?;
-        drop(registry);
-        self.tell(thread, Command::Exclude { room, tap, track })
-    }
-
-    /// Takes what a tap heard.
-    pub fn tap_read(&self, tap: u64) -> Outcome<Vec<u8>> {
-        let reader = Arc::clone(&self.registry().tap(tap)?.reader);
-        let mut reader = reader.lock().unwrap_or_else(|e| e.into_inner());
-        Ok(reader.read())
-    }
-
-    /// Closes a tap or a mix.
-    pub fn close_tap(&self, tap: u64) -> Outcome<()> {
-        let (room, thread) = self.registry().close_tap(tap)?;
-        self.tell(thread, Command::CloseTap { room, tap })
     }
 }
 

@@ -25,6 +25,7 @@ mod room;
 mod sctp_watch;
 pub mod sdp;
 mod slab;
+mod sound;
 mod sys;
 mod tap;
 mod tcp;

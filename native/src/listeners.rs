@@ -13,16 +13,19 @@ use crate::thread::MediaThread;
 
 impl MediaThread {
     /// Something about a track is known now that its subscribers waited for.
-    pub(crate) fn connect_waiting(&mut self, track: u64) {
-        let wants = |peer: &&Peer| {
-            let all = &peer.negotiation.subscriptions;
-            all.iter().any(|subscription| subscription.track == track)
+    pub(crate) fn connect_waiting(&mut self, room: u64, track: u64) {
+        let wants = |peer: &u64| {
+            self.peers.get(peer).is_some_and(|peer| {
+                let all = &peer.negotiation.subscriptions;
+                all.iter().any(|subscription| subscription.track == track)
+            })
         };
-        let waiting: Vec<u64> = self
-            .peers
-            .values()
+        let members = self.rooms.get(&room).map(|room| &room.peers);
+        let waiting: Vec<u64> = members
+            .into_iter()
+            .flatten()
+            .copied()
             .filter(wants)
-            .map(|peer| peer.id)
             .collect();
         for peer in waiting {
             self.connect_tracks(peer);

@@ -64,8 +64,8 @@ impl MediaThread {
             track.codec = peer.codec(*header.payload_type);
             let known = track.codec.and_then(|spec| video::codec(spec.codec));
             track.video = known.filter(|_| track.kind == Kind::Video).map(Video::new);
-            let handle = track.id;
-            self.connect_waiting(handle);
+            let (room, handle) = (track.room, track.id);
+            self.connect_waiting(room, handle);
         }
         let Some(track) = self.tracks.get_mut(slot) else {
             return;

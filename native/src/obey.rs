@@ -312,6 +312,7 @@ impl MediaThread {
                 self.slots.remove(&track.id);
             }
             self.voices.retain(|&voice| voice != slot);
+            self.videos.retain(|&video| video != slot);
         }
     }
 
@@ -329,10 +330,14 @@ impl MediaThread {
             room.ears.add_track(track);
         }
         let slot = self.tracks.insert(made);
+        if kind == Kind::Video {
+            self.videos.push(slot);
+        }
         room.tracks.push(slot);
         self.slots.insert(track, slot);
         peer.publish(mid, slot);
-        self.connect_waiting(track);
+        let room = peer.room;
+        self.connect_waiting(room, track);
     }
 
     fn unpublish(&mut self, track: u64) {
@@ -366,6 +371,7 @@ impl MediaThread {
         }
         self.news.retain(|news| news.track != slot);
         self.voices.retain(|&voice| voice != slot);
+        self.videos.retain(|&video| video != slot);
         if let Some(room) = self.rooms.get_mut(&track.room) {
             for peer in &room.peers {
                 if let Some(peer) = self.peers.get_mut(peer) {
@@ -421,11 +427,10 @@ impl MediaThread {
         }
         subscription.paused = paused;
         let outlet = peer.outlet;
-        let Some(track) = self
-            .slots
-            .get(&handle)
-            .and_then(|&slot| self.tracks.get_mut(slot))
-        else {
+        let Some(&slot) = self.slots.get(&handle) else {
+            return;
+        };
+        let Some(track) = self.tracks.get_mut(slot) else {
             return;
         };
         for listener in track.listeners.iter_mut().filter(|l| l.outlet == outlet) {
@@ -443,7 +448,7 @@ impl MediaThread {
             }
         }
         if !paused {
-            self.chase_keyframes(now);
+            self.chase_keyframes(slot, now);
         }
     }
 
@@ -456,7 +461,8 @@ impl MediaThread {
             subscription.layer = most;
         }
         let slot = self.slots.get(&handle).copied();
-        if let Some(outlet) = self.outlets.get_mut(peer.outlet) {
+        let watcher = peer.outlet;
+        if let Some(outlet) = self.outlets.get_mut(watcher) {
             for carried in outlet
                 .carried
                 .iter_mut()
@@ -465,7 +471,10 @@ impl MediaThread {
                 carried.most = most;
             }
         }
-        self.choose_layers(now);
+        self.choose_layers(watcher, now);
+        if let Some(slot) = slot {
+            self.chase_keyframes(slot, now);
+        }
     }
 
     fn send_data(

@@ -2,12 +2,19 @@
 //!
 //! A chunk that begins a message and is never followed by its end is kept with all that stands around its few bytes. The receiver's
 //! window bounds the bytes, so a peer could have a million empty or one-byte chunks kept. Seen from outside: each SACK of ours says
-//! how much is held; a peer that sends thousands of chunks while something is held, or chunks that no client sends, is ended.
+//! how much is held; a peer that sends thousands of small chunks while something is held, or chunks that no client sends, is ended.
+//!
+//! Whole messages behind a chunk that is missing are handed on, and their bytes do not count, but they are kept until the gap
+//! closes: how far ahead of it a peer may send is bounded as well.
 
 /// Streams that clients may use; browsers negotiate fewer.
 const MAX_STREAM: u16 = 1_024;
-/// DATA chunks since we last held as good as nothing.
+/// Small DATA chunks since we last held as good as nothing.
 const MAX_UNFINISHED: u32 = 8_192;
+/// Chunks from the last that we have together with all before it, to the newest.
+const MAX_AHEAD: u32 = 8_192;
+/// Bytes of payload from which on the window alone bounds how many chunks are held: 2,048.
+const LARGE: usize = 512;
 /// Bytes held that are as good as nothing.
 const SLACK: u32 = 2_048;
 
@@ -25,7 +32,9 @@ const DATA_HEADER: usize = 16;
 pub struct SctpWatch {
     /// The window that we began with.
     window: u32,
-    /// DATA chunks since we last held as good as nothing.
+    /// The last chunk that we acknowledged together with all before it.
+    acknowledged: Option<u32>,
+    /// Small DATA chunks since we last held as good as nothing.
     unfinished: u32,
 }
 
@@ -40,7 +49,15 @@ impl SctpWatch {
             if chunk.len() <= DATA_HEADER || stream.is_none_or(|stream| stream >= MAX_STREAM) {
                 return false;
             }
-            self.unfinished = self.unfinished.saturating_add(1);
+            let sequence = number32(chunk, 4).unwrap_or_default();
+            let ahead = self.acknowledged.map(|last| sequence.wrapping_sub(last));
+            // In the upper half lies what came before and is sent again.
+            if ahead.is_some_and(|ahead| (MAX_AHEAD + 1..1 << 31).contains(&ahead)) {
+                return false;
+            }
+            if chunk.len() - DATA_HEADER < LARGE {
+                self.unfinished = self.unfinished.saturating_add(1);
+            }
         }
         self.unfinished <= MAX_UNFINISHED
     }
@@ -53,7 +70,12 @@ impl SctpWatch {
             };
             match kind {
                 INIT | INIT_ACK => self.window = window,
-                SACK if window.saturating_add(SLACK) >= self.window => self.unfinished = 0,
+                SACK => {
+                    self.acknowledged = number32(chunk, 4);
+                    if window.saturating_add(SLACK) >= self.window {
+                        self.unfinished = 0;
+                    }
+                }
                 _ => {}
             }
         }
@@ -104,8 +126,19 @@ mod tests {
         packet(&[(DATA, &body)])
     }
 
+    fn numbered(sequence: u32, payload: &[u8]) -> Vec<u8> {
+        let mut packet = data(0, payload);
+        packet[16..20].copy_from_slice(&sequence.to_be_bytes());
+        packet
+    }
+
     fn told(kind: u8, window: u32) -> Vec<u8> {
+        acknowledged(kind, 0, window)
+    }
+
+    fn acknowledged(kind: u8, last: u32, window: u32) -> Vec<u8> {
         let mut body = vec![0; 12];
+        body[..4].copy_from_slice(&last.to_be_bytes());
         body[4..8].copy_from_slice(&window.to_be_bytes());
         packet(&[(kind, &body)])
     }
@@ -130,6 +163,27 @@ mod tests {
         assert!(!watch.incoming(&data(0, b"x")));
         watch.outgoing(&told(SACK, 100_000 - SLACK));
         assert!(watch.incoming(&data(0, b"x")));
+    }
+
+    #[test]
+    fn large_chunks_are_the_windows_to_bound() {
+        let mut watch = SctpWatch::default();
+        watch.outgoing(&told(INIT_ACK, 1 << 20));
+        for sequence in 1..100_000 {
+            assert!(watch.incoming(&numbered(sequence, &[7; 1_150])));
+            watch.outgoing(&acknowledged(SACK, sequence, 1 << 18));
+        }
+    }
+
+    #[test]
+    fn chunks_far_behind_a_gap_are_refused() {
+        let mut watch = SctpWatch::default();
+        watch.outgoing(&told(INIT_ACK, 1 << 20));
+        let last = u32::MAX - 5;
+        watch.outgoing(&acknowledged(SACK, last, 1 << 20));
+        assert!(watch.incoming(&numbered(last.wrapping_add(MAX_AHEAD), b"x")));
+        assert!(watch.incoming(&numbered(last - 900, b"sent again")));
+        assert!(!watch.incoming(&numbered(last.wrapping_add(MAX_AHEAD + 1), b"x")));
     }
 
     #[test]

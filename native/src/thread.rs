@@ -119,6 +119,8 @@ pub struct MediaThread {
     pub(crate) unready: Vec<(Instant, u64)>,
     pub(crate) plain: Vec<u8>,
     pub(crate) voices: Vec<u32>,
+    /// The slots of all video tracks.
+    pub(crate) videos: Vec<u32>,
     pub(crate) taps: usize,
     pub(crate) start: Instant,
     pub(crate) stopping: bool,
@@ -172,6 +174,7 @@ impl MediaThread {
             unready: Vec::new(),
             plain: Vec::new(),
             voices: Vec::new(),
+            videos: Vec::new(),
             taps: 0,
             start: now,
             stopping: false,

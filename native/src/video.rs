@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use str0m::format::Codec;
-use vox_video::{Budget, LAYERS, StreamState, VideoCodec, Wanted, allocate};
+use vox_video::{Budget, Choice, LAYERS, StreamState, VideoCodec, Wanted, allocate};
 
 use crate::event::Event;
 use crate::room::{Outlet, Source};
-use crate::sdp::Kind;
 use crate::thread::MediaThread;
 
 /// Beats between two looks for key frames that are still missing: 100 ms.
@@ -33,12 +32,28 @@ impl MediaThread {
 
     /// What is due in this beat.
     pub(crate) fn watch_videos(&mut self, now: Instant) {
-        if self.beats.is_multiple_of(CHASE_EVERY) {
-            self.chase_keyframes(now);
-        }
+        // A choice may need a key frame, so that it comes before the look for them.
         if self.beats.is_multiple_of(CHOOSE_EVERY) {
-            self.choose_layers(now);
+            for outlet in self.watchers() {
+                self.choose_layers(outlet, now);
+            }
         }
+        if self.beats.is_multiple_of(CHASE_EVERY) {
+            for index in 0..self.videos.len() {
+                self.chase_keyframes(self.videos[index], now);
+            }
+        }
+    }
+
+    /// The outlets that get a video.
+    fn watchers(&self) -> Vec<u32> {
+        let videos = self.videos.iter().filter_map(|&slot| self.tracks.get(slot));
+        let mut watchers: Vec<u32> = videos
+            .flat_map(|track| track.listeners.iter().map(|listener| listener.outlet))
+            .collect();
+        watchers.sort_unstable();
+        watchers.dedup();
+        watchers
     }
 
     /// Asks the publisher for a key frame of a layer, unless that was just done.
@@ -88,146 +103,86 @@ impl MediaThread {
         }
     }
 
-    /// Key frames get lost, and so do the wishes for them.
-    pub(crate) fn chase_keyframes(&mut self, now: Instant) {
+    /// Key frames of a video get lost, and so do the wishes for them.
+    pub(crate) fn chase_keyframes(&mut self, slot: u32, now: Instant) {
         let now_us = self.now_us(now);
-        let mut asked: Vec<(u32, u8)> = Vec::new();
-        for slot in self.videos() {
-            let Some(track) = self.tracks.get_mut(slot) else {
-                continue;
-            };
-            let Some(video) = &mut track.video else {
-                continue;
-            };
-            for listener in track.listeners.iter().filter(|listener| !listener.paused) {
-                let outlet = self
-                    .outlets
-                    .get(listener.outlet)
-                    .filter(|o| o.is_reachable());
-                let carried = outlet.and_then(|o| o.carried.get(usize::from(listener.stream)));
-                let awaited = carried.and_then(|carried| carried.switch.as_ref()?.awaits());
-                if let Some(layer) = awaited.filter(|&layer| video.request(layer, now_us)) {
-                    asked.push((slot, layer));
-                }
-            }
-            asked.extend(video.due(now_us).map(|layer| (slot, layer)));
+        let Some(track) = self.tracks.get_mut(slot) else {
+            return;
+        };
+        let Some(video) = &mut track.video else {
+            return;
+        };
+        let mut asked: Vec<u8> = Vec::new();
+        for listener in track.listeners.iter().filter(|listener| !listener.paused) {
+            let outlet = self
+                .outlets
+                .get(listener.outlet)
+                .filter(|o| o.is_reachable());
+            let carried = outlet.and_then(|o| o.carried.get(usize::from(listener.stream)));
+            let awaited = carried.and_then(|carried| carried.switch.as_ref()?.awaits());
+            asked.extend(awaited.filter(|&layer| video.request(layer, now_us)));
         }
-        for (slot, layer) in asked {
+        asked.extend(video.due(now_us));
+        for layer in asked {
             self.ask_for_keyframe(slot, layer, now);
         }
     }
 
-    fn videos(&self) -> Vec<u32> {
-        self.tracks
-            .iter()
-            .filter(|(_, track)| track.kind == Kind::Video)
-            .map(|(slot, _)| slot)
-            .collect()
-    }
-
-    /// Shares what each listener can take among its videos.
-    pub(crate) fn choose_layers(&mut self, now: Instant) {
+    /// Shares what a listener can take among its videos.
+    pub(crate) fn choose_layers(&mut self, slot: u32, now: Instant) {
         let now_us = self.now_us(now);
-        let watching: Vec<u32> = self
-            .outlets
-            .iter()
-            .filter(|(_, outlet)| outlet.is_reachable())
-            .filter(|(_, outlet)| {
-                outlet
-                    .carried
-                    .iter()
-                    .any(|carried| carried.switch.is_some())
-            })
-            .map(|(slot, _)| slot)
-            .collect();
+        let Some(outlet) = self.outlets.get_mut(slot).filter(|o| o.is_reachable()) else {
+            return;
+        };
         let mut wanted: Vec<Wanted> = Vec::new();
         let mut streams: Vec<usize> = Vec::new();
-        let mut chosen = Vec::new();
-        for slot in watching {
-            let Some(outlet) = self.outlets.get_mut(slot) else {
+        for (index, carried) in outlet.carried.iter().enumerate() {
+            let (Some(switch), Some(track), false) =
+                (&carried.switch, carried.track, carried.paused)
+            else {
                 continue;
             };
-            wanted.clear();
-            streams.clear();
-            for (index, carried) in outlet.carried.iter().enumerate() {
-                let (Some(switch), Some(track), false) =
-                    (&carried.switch, carried.track, carried.paused)
-                else {
-                    continue;
-                };
-                let Some(video) = self
-                    .tracks
-                    .get(track)
-                    .and_then(|track| track.video.as_ref())
-                else {
-                    continue;
-                };
-                wanted.push(Wanted {
-                    screen: false,
-                    quality: carried.most.0,
-                    fps: carried.most.1,
-                    layers: video.rates(now_us),
-                    now: switch.target(),
-                });
-                streams.push(index);
-            }
-            if wanted.is_empty() {
+            let Some(video) = self
+                .tracks
+                .get(track)
+                .and_then(|track| track.video.as_ref())
+            else {
                 continue;
-            }
-            let bitrate = outlet.bandwidth.estimate(now_us);
-            allocate(
-                Budget {
-                    bitrate: None,
-                    may_try: false,
-                },
-                &wanted,
-                &mut chosen,
-            );
-            if bitrate.is_some() {
-                let most = chosen.clone();
-                allocate(
-                    Budget {
-                        bitrate,
-                        may_try: false,
-                    },
-                    &wanted,
-                    &mut chosen,
-                );
-                // Tried only where there is something to gain: a trial that brings nothing makes the next one wait.
-                if chosen != most && outlet.bandwidth.try_more(now_us) {
-                    allocate(
-                        Budget {
-                            bitrate,
-                            may_try: true,
-                        },
-                        &wanted,
-                        &mut chosen,
-                    );
-                }
-            }
-            for (&stream, &choice) in streams.iter().zip(&chosen) {
-                let carried = &mut outlet.carried[stream];
-                let state = carried
-                    .switch
-                    .as_mut()
-                    .and_then(|switch| switch.aim(choice));
-                let track = carried.track.and_then(|track| self.tracks.get(track));
-                if let (Some(state), Some(track)) = (state, track) {
-                    self.events.push(Event::StreamState {
-                        peer: outlet.peer,
-                        track: track.id,
-                        active: state == StreamState::Active,
-                    });
-                }
+            };
+            wanted.push(Wanted {
+                screen: false,
+                quality: carried.most.0,
+                fps: carried.most.1,
+                layers: video.rates(now_us),
+                now: switch.target(),
+            });
+            streams.push(index);
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        let chosen = share(outlet, &wanted, now_us);
+        for (&stream, &choice) in streams.iter().zip(&chosen) {
+            let carried = &mut outlet.carried[stream];
+            let state = carried
+                .switch
+                .as_mut()
+                .and_then(|switch| switch.aim(choice));
+            let track = carried.track.and_then(|track| self.tracks.get(track));
+            if let (Some(state), Some(track)) = (state, track) {
+                self.events.push(Event::StreamState {
+                    peer: outlet.peer,
+                    track: track.id,
+                    active: state == StreamState::Active,
+                });
             }
         }
-        self.chase_keyframes(now);
     }
 
     /// Tells which layers of a video arrive, where that changed.
     pub(crate) fn tell_layers(&mut self, now: Instant) {
         let now_us = self.now_us(now);
-        for slot in self.videos() {
+        for &slot in &self.videos {
             let Some(track) = self.tracks.get_mut(slot) else {
                 continue;
             };
@@ -252,8 +207,7 @@ impl MediaThread {
                 self.events.push(Event::Layers(track.id, told));
             }
         }
-        let slots: Vec<u32> = self.outlets.iter().map(|(slot, _)| slot).collect();
-        for slot in slots {
+        for slot in self.watchers() {
             if let Some(outlet) = self.outlets.get_mut(slot) {
                 let octets = video_octets(outlet);
                 outlet.video_bitrate = octets.saturating_sub(outlet.video_octets) * 8;
@@ -261,6 +215,26 @@ impl MediaThread {
             }
         }
     }
+}
+
+/// A choice for each of a listener's videos, by what it can take.
+fn share(outlet: &mut Outlet, wanted: &[Wanted], now_us: u64) -> Vec<Option<Choice>> {
+    let within = |bitrate, may_try| {
+        let mut chosen = Vec::new();
+        allocate(Budget { bitrate, may_try }, wanted, &mut chosen);
+        chosen
+    };
+    let most = within(None, false);
+    let bitrate = outlet.bandwidth.estimate(now_us);
+    if bitrate.is_none() {
+        return most;
+    }
+    let chosen = within(bitrate, false);
+    // Tried only where there is something to gain: a trial that brings nothing makes the next one wait.
+    if chosen != most && outlet.bandwidth.try_more(now_us) {
+        return within(bitrate, true);
+    }
+    chosen
 }
 
 /// Bytes of video that a listener was sent since the start.

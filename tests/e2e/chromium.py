@@ -44,7 +44,7 @@ class Page:
         self.workers: list[str] = []
         """Sessions of the page's workers, newest last, from `Target.setAutoAttach` on."""
 
-    async def call(self, method: str, *, session: str = "", **params: Any) -> dict[str, Any]:
+    async def call(self, method: str, session: str = "", /, **params: Any) -> dict[str, Any]:
         """One command and its result; exceptions of the page on the way are kept in `errors`.
 
         Args:

@@ -9,6 +9,7 @@ import { changeSettings, levelOf, withLevel } from '../src/screens/feed/levels'
 test('ids and times are the same thing', () => {
     expect(timeOfId(idAtTime(1_790_000_000_000))).toBe(1_790_000_000_000)
     expect(idAtTime(-5)).toBe('0')
+    expect(idAtTime(Date.UTC(2100, 0))).toBe('9223372036854775807')
 })
 
 describe('embeds are the words of a stranger', () => {

@@ -26,12 +26,18 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An engine on loopback.
 pub fn engine() -> Engine {
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    engine_at(here, vec![here], 1)
+}
+
+/// An engine of so many threads, bound to one address and reached at others.
+pub fn engine_at(host: IpAddr, addresses: Vec<IpAddr>, threads: usize) -> Engine {
     Engine::new(&Settings {
-        host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        host,
         udp_port: 0,
         tcp_port: Some(0),
-        threads: 1,
-        addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        threads,
+        addresses,
     })
     .expect("sockets on loopback")
 }
@@ -71,7 +77,12 @@ pub struct Client {
 
 impl Client {
     pub fn udp() -> Client {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Client::udp_at(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    /// A client at one address of this machine.
+    pub fn udp_at(ip: IpAddr) -> Client {
+        let socket = UdpSocket::bind((ip, 0)).unwrap();
         let local = socket.local_addr().unwrap();
         Client::over(
             Wire::Udp(socket),
@@ -81,7 +92,12 @@ impl Client {
     }
 
     pub fn tcp(engine: &Engine) -> Client {
-        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, engine.tcp_ports()[0]));
+        Client::tcp_at(engine, IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    /// A client that connects to the first thread of an engine at one address.
+    pub fn tcp_at(engine: &Engine, ip: IpAddr) -> Client {
+        let to = SocketAddr::from((ip, engine.tcp_ports()[0]));
         let stream = TcpStream::connect(to).unwrap();
         let local = stream.local_addr().unwrap();
         let candidate = Candidate::builder()
@@ -161,13 +177,18 @@ impl Client {
 
     /// Only the candidates that this client's wire leads to.
     fn reachable(&self, sdp: &str) -> String {
-        let other = match self.wire {
-            Wire::Udp(_) => " tcp ",
-            Wire::Tcp(..) => " udp ",
+        let ours = match self.wire {
+            Wire::Udp(_) => "udp",
+            Wire::Tcp(..) => "tcp",
         };
-        let kept = sdp
-            .lines()
-            .filter(|l| !(l.starts_with("a=candidate:") && l.contains(other)));
+        let leads = |line: &&str| {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            let address = words.get(4).and_then(|word| word.parse::<IpAddr>().ok());
+            !line.starts_with("a=candidate:")
+                || words[2] == ours
+                    && address.is_some_and(|ip| ip.is_ipv4() == self.local.is_ipv4())
+        };
+        let kept = sdp.lines().filter(leads);
         kept.map(|line| format!("{line}\r\n")).collect()
     }
 

@@ -94,6 +94,7 @@ class Reader:
         if PIPECAT in text:
             require(PYTHON.exists(), "Pipecat in an environment of its own", "run .ci/pipecat")
         text = text.replace('"/srv/voices"', f'"{SERVICES}"').replace(" /backups/", f" {self.folder}/backups/")
+        text = text.replace(" /var/www/", f" {self.folder}/var/www/")
         text = text.replace(POSTGRESQL, self.database or POSTGRESQL)
         return text.replace(PIPECAT, str(PYTHON)).replace('"/etc/', f'"{self.folder}/etc/')
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from tests.e2e.web.communities import founded, joined
 from tests.e2e.web.rooms import hears, hears_nothing, relay_of, voice_servers
-from tests.e2e.web.test_first_steps import founded, joined
 from tests.e2e.web.visitors import Visitor
 from tests.time_limits import time_limit
 

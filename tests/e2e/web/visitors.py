@@ -21,6 +21,7 @@ _FIELD = """(() => {
 _BUTTON = (
     """[...document.querySelectorAll("button, a")].find(one => !one.disabled && one.innerText.trim() === %(name)s)"""
 )
+_TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
 _TEXT = "document.body.innerText.includes(%(name)s)"
 
 
@@ -77,6 +78,7 @@ class Visitor:
         for width in (360, 1280):
             for scheme in ("light", "dark"):
                 await self.page.show_as(width, scheme=scheme, motion="reduce")
+                await self.page.evaluate(_TWO_FRAMES)
                 found += [f"{width} {scheme}: {one}" for one in await violations(self.page)]
                 if await self.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
                     found.append(f"{width} {scheme}: wider than the screen")

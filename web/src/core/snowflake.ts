@@ -2,6 +2,8 @@
 import type { Id } from './ids'
 
 const SHIFT = 22n
+/** The server's ids have 63 bits. */
+const HIGHEST = (1n << 63n) - 1n
 
 export function timeOfId(id: Id): number {
     return Number(BigInt(id) >> SHIFT)
@@ -9,5 +11,6 @@ export function timeOfId(id: Id): number {
 
 /** The lowest id that a message of that moment can have. */
 export function idAtTime(ms: number): Id {
-    return (BigInt(Math.max(0, Math.floor(ms))) << SHIFT).toString()
+    const id = BigInt(Math.max(0, Math.floor(ms))) << SHIFT
+    return (id > HIGHEST ? HIGHEST : id).toString()
 }

@@ -8,6 +8,7 @@ import type {
     Presence,
     Role,
     Room,
+    Sticker,
     Thread,
     VoiceGuest,
     VoiceMember,
@@ -29,8 +30,11 @@ export const MESSAGE_EVENTS = [
     'read_update',
 ] as const
 
-/** Events that change no state and are handed to the screens. */
+/** Events that are handed to the screens, besides what they change in the state. */
 export const TOLD: readonly string[] = [
+    'notification_create',
+    'dm_read_notify',
+    'dm_delivery',
     'media_token_refresh',
     'voice_invite',
     'stage_request',
@@ -38,15 +42,9 @@ export const TOLD: readonly string[] = [
     'stage_invite_decline',
     'stage_revoke',
     'stage_topic_update',
-]
-
-/** Events that this client does not show, or that a screen asks for by REST when it is opened. */
-export const IGNORED = [
-    'notification_create',
-    'dm_read_notify',
-    'dm_delivery',
-    'voice_codec_neg',
     'stage_response',
+    'member_join',
+    'member_leave',
     'member_ban',
     'member_unban',
     'member_timeout',
@@ -65,9 +63,34 @@ export const IGNORED = [
     'block_remove',
     'device_list_update',
     'device_pair_prompt',
+    'key_reset_notify',
+    'invite_create',
+    'invite_delete',
+    'server_update',
+    'emoji_create',
+    'emoji_delete',
+    'sticker_create',
+    'sticker_delete',
+    'role_assign',
+    'role_revoke',
+    'role_create',
+    'role_update',
+    'role_delete',
+    'permission_override_update',
+    'permission_override_delete',
+    'webhook_create',
+    'webhook_update',
+    'webhook_delete',
+    'bot_commands_update',
+    'bot_commands_delete',
+    'interaction_modal',
+]
+
+/** Events of features that this client does not have: encryption, what clients negotiate among themselves, and a bot's own. */
+export const IGNORED = [
+    'voice_codec_neg',
     'device_keys_update',
     'one_time_keys_low',
-    'key_reset_notify',
     'mls_welcome',
     'mls_commit',
     'mls_proposal',
@@ -75,30 +98,26 @@ export const IGNORED = [
     'cpace_rsi',
     'cpace_confirm',
     'cpace_new_device_key',
-    'invite_create',
-    'invite_delete',
-    'sticker_create',
-    'sticker_update',
-    'sticker_delete',
-    'delivery_status',
-    'webhook_create',
-    'webhook_update',
-    'webhook_delete',
-    'bot_commands_update',
-    'bot_commands_delete',
     'interaction_create',
-    'interaction_modal',
 ] as const
 
 type Arm = (state: State, d: Data) => Part[]
 
 const ARMS: Readonly<Record<string, Arm>> = {
     member_join: (state, d) => person(state, d),
-    member_leave: (state, d) => {
-        const known = state.members.get(text(d.user_id))
-        if (known !== undefined) state.members.set(known.user_id, { ...known, left: true })
-        state.presences.delete(text(d.user_id))
-        return ['members', 'presences']
+    member_leave: gone,
+    member_ban: gone,
+    // Until when somebody may not write; the server says nothing when the time is over.
+    member_timeout: (state, d) => {
+        const until = Number(d.until)
+        if (until === 0) state.timeouts.delete(text(d.user_id))
+        else state.timeouts.set(text(d.user_id), until)
+        return ['timeouts']
+    },
+    // Events of other processes of the server are missing until this ends.
+    delivery_status: (state, d) => {
+        state.isInterrupted = d.interrupted === true
+        return ['interrupted']
     },
     member_update: (state, d) => person(state, d),
     user_update: (state, d) => person(state, d),
@@ -144,6 +163,19 @@ const ARMS: Readonly<Record<string, Arm>> = {
         state.emoji = state.emoji.filter((one) => one.emoji_id !== d.emoji_id)
         return ['emoji']
     },
+    sticker_create: (state, d) => {
+        const made = d as unknown as Sticker
+        state.stickers = [...state.stickers.filter((one) => one.sticker_id !== made.sticker_id), made]
+        return ['stickers']
+    },
+    sticker_update: (state, d) => {
+        state.stickers = state.stickers.map((one) => (one.sticker_id === d.sticker_id ? { ...one, ...d } : one))
+        return ['stickers']
+    },
+    sticker_delete: (state, d) => {
+        state.stickers = state.stickers.filter((one) => one.sticker_id !== d.sticker_id)
+        return ['stickers']
+    },
     category_create: () => ['reload-layout'],
     category_update: (state, d) => {
         const { categories } = state.layout
@@ -181,6 +213,15 @@ const ARMS: Readonly<Record<string, Arm>> = {
             rooms: rooms.map((one) => (one.room_id === d.room_id ? { ...one, ...d } : one)),
         }
         return d.position === undefined && d.category_id === undefined ? ['layout'] : ['layout', 'reload-layout']
+    },
+    feed_slow_mode: (state, d) => {
+        const { feeds } = state.layout
+        const slow_mode = Number(d.seconds)
+        state.layout = {
+            ...state.layout,
+            feeds: feeds.map((one) => (one.feed_id === d.feed_id ? { ...one, slow_mode } : one)),
+        }
+        return ['layout']
     },
     feed_delete: (state, d) => {
         state.layout = { ...state.layout, feeds: state.layout.feeds.filter((one) => one.feed_id !== d.feed_id) }
@@ -258,6 +299,15 @@ export function apply(state: State, type: string, d: Data): Part[] {
 
 function text(value: unknown): Id {
     return String(value)
+}
+
+function gone(state: State, d: Data): Part[] {
+    const id = text(d.user_id)
+    const known = state.members.get(id)
+    if (known !== undefined) state.members.set(id, { ...known, role_ids: [], left: true })
+    state.presences.delete(id)
+    state.timeouts.delete(id)
+    return ['members', 'presences', 'timeouts']
 }
 
 function renewMe(state: State): void {

@@ -22,6 +22,8 @@ export interface Feed {
     category_id: Id | null
     position: number
     permission_overrides: Override[]
+    /** Seconds between two messages of one person, as far as an event has told. */
+    slow_mode?: number
 }
 
 export interface Room {
@@ -60,6 +62,7 @@ export interface Layout {
 export interface Mark {
     feed_id?: Id
     dm_id?: Id
+    thread_id?: Id
     /** Null where nothing was read, or where there is nothing. */
     last_read_msg_id: Id | null
     last_msg_id: Id | null
@@ -77,6 +80,12 @@ export interface Conversation {
 
 export interface Emoji {
     emoji_id: Id
+    name: string
+    image?: string | null
+}
+
+export interface Sticker {
+    sticker_id: Id
     name: string
     image?: string | null
 }

@@ -12,6 +12,7 @@ import type {
     Presence,
     Role,
     Settings,
+    Sticker,
     Thread,
     VoiceState,
 } from './entities'
@@ -28,6 +29,9 @@ export type Part =
     | 'marks'
     | 'dms'
     | 'emoji'
+    | 'stickers'
+    | 'timeouts'
+    | 'interrupted'
     | 'presences'
     | 'threads'
     | 'followed'
@@ -48,7 +52,12 @@ export interface State {
     marks: Map<PlaceKey, Mark>
     dms: Conversation[]
     emoji: Emoji[]
+    stickers: Sticker[]
     presences: Map<Id, Presence>
+    /** Until when people may not write, in Unix seconds. */
+    timeouts: Map<Id, number>
+    /** The server says that events are missing for now. */
+    isInterrupted: boolean
     threads: Map<Id, Thread>
     followed: { feeds: Set<Id>; threads: Set<Id> }
     settings: Settings
@@ -67,7 +76,10 @@ export function emptyState(): State {
         marks: new Map(),
         dms: [],
         emoji: [],
+        stickers: [],
         presences: new Map(),
+        timeouts: new Map(),
+        isInterrupted: false,
         threads: new Map(),
         followed: { feeds: new Set(), threads: new Set() },
         settings: { revision: 0, settings: {} },
@@ -83,6 +95,7 @@ interface Snapshot {
     room_permissions: { room_id: Id; permissions: string }[]
     roles: Role[]
     emoji: Emoji[]
+    stickers?: Sticker[]
     dms: Conversation[]
     marks: Mark[]
     followed: { feed_ids: Id[]; thread_ids: Id[] }
@@ -119,9 +132,13 @@ export function fromReady(ready: Record<string, unknown>, before: State): State 
             ...snapshot.room_permissions.map((one): [Id, bigint] => [`room:${one.room_id}`, maskOf(one.permissions)]),
         ]),
         members,
-        marks: new Map(marks),
+        // The server keeps none of threads.
+        marks: new Map([...marks, ...[...before.marks].filter(([key]) => key.startsWith('thread:'))]),
         dms: snapshot.dms,
         emoji: snapshot.emoji,
+        stickers: snapshot.stickers ?? [],
+        timeouts: before.timeouts,
+        isInterrupted: false,
         presences: new Map(presences.map((one) => [one.user_id, one])),
         threads: before.threads,
         followed: { feeds: new Set(snapshot.followed.feed_ids), threads: new Set(snapshot.followed.thread_ids) },

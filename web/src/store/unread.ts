@@ -1,6 +1,6 @@
 /** Read marks and what is unread behind them. The server's numbers hold at the start; events move them on from there. */
 import { compareIds, isNewer, type Id } from '../core/ids'
-import type { Mark } from './entities'
+import type { Mark, PlaceKey } from './entities'
 
 const MOST = 100
 
@@ -40,11 +40,35 @@ export function moved(mark: Mark, to: Id | null, after: readonly Arrival[] | nul
     return { ...read, unread: Math.min(MOST, foreign.length), mentions: Math.min(MOST, named.length) }
 }
 
+type Level = 'all' | 'mentions' | 'nothing'
+
+interface Notifications {
+    level?: Level
+    places?: Record<string, { level?: Level; muted_until?: number }>
+}
+
+/**
+ * Whether a message deserves a notice of the browser.
+ *
+ * @param places the place, and for a thread its feed behind it: the first with a level decides, a mute of any is silent.
+ * @param named whether the message names the user, answers them, or stands in a conversation.
+ */
+export function notifies(
+    settings: Record<string, unknown>,
+    places: readonly PlaceKey[],
+    named: boolean,
+    nowS: number,
+): boolean {
+    const { notifications = {} } = settings as { notifications?: Notifications }
+    const own = places.map((one) => notifications.places?.[one] ?? {})
+    if (own.some((one) => (one.muted_until ?? 0) > nowS)) return false
+    const level = own.find((one) => one.level !== undefined)?.level ?? notifications.level ?? 'mentions'
+    return level === 'all' || (level === 'mentions' && named)
+}
+
 /** What the settings say of a place: muted ones never count. */
 export function isMuted(settings: Record<string, unknown>, place: string, nowS: number): boolean {
-    const { notifications } = settings as {
-        notifications?: { places?: Record<string, { level?: string; muted_until?: number }> }
-    }
+    const { notifications } = settings as { notifications?: Notifications }
     const own = notifications?.places?.[place]
     return own !== undefined && (own.level === 'nothing' || (own.muted_until ?? 0) > nowS)
 }

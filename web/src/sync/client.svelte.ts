@@ -1,6 +1,8 @@
 /** The page's side: signals that a worker keeps up to date, one batch a frame. */
+import type { ClientInfo } from '../api/auth'
 import { ApiError, type RequestOptions } from '../api/http'
 import type { Id } from '../core/ids'
+import { nonce as newNonce } from '../core/nonce'
 import {
     placeKey,
     type Conversation,
@@ -13,6 +15,7 @@ import {
     type Presence,
     type Role,
     type Settings,
+    type Sticker,
     type Thread,
     type VoiceState,
 } from '../store/entities'
@@ -158,7 +161,7 @@ class View implements PlaceView {
     }
 
     send(body: string, options: Parameters<PlaceView['send']>[1] = {}): void {
-        const nonce = crypto.randomUUID()
+        const nonce = newNonce()
         const { reply_to = null, attachments = [], mentions = mentionsIn(body) } = options
         const entry = { nonce, body, reply_to, attachments: [...attachments] }
         // The row stands there with the key press, before the worker has heard of it.
@@ -220,13 +223,17 @@ class Client implements SyncClient {
     dms = $state.raw<readonly Conversation[]>([])
     emoji = $state.raw<readonly Emoji[]>([])
     settings = $state.raw<Settings>({ revision: 0, settings: {} })
+    stickers = $state.raw<readonly Sticker[]>([])
+    isInterrupted = $state.raw(false)
+    present = $state.raw<ReadonlyMap<Id, Presence>>(new Map())
+    people = $state.raw<ReadonlyMap<Id, Member>>(new Map())
+    private about = $state.raw<ClientInfo | null>(null)
+    private timeouts = $state.raw<ReadonlyMap<Id, number>>(new Map())
     private spaces = $state.raw<ReadonlyMap<string, bigint>>(new Map())
     private marks = $state.raw<ReadonlyMap<PlaceKey, Mark>>(new Map())
-    private presences = $state.raw<ReadonlyMap<Id, Presence>>(new Map())
     private knownThreads = $state.raw<ReadonlyMap<Id, Thread>>(new Map())
     private followed = $state.raw<NonNullable<StatePatch['followed']>>({ feeds: new Set(), threads: new Set() })
     private voices = $state.raw<ReadonlyMap<Id, VoiceState>>(new Map())
-    private members = $state.raw<ReadonlyMap<Id, Member>>(new Map())
     drafts = new Map<PlaceKey, string>()
     private readonly views = new Map<number, View>()
     private readonly waiting = new Map<number, Waiting>()
@@ -300,13 +307,16 @@ class Client implements SyncClient {
         if (patch.marks !== undefined) this.marks = patch.marks
         if (patch.dms !== undefined) this.dms = patch.dms
         if (patch.emoji !== undefined) this.emoji = patch.emoji
+        if (patch.stickers !== undefined) this.stickers = patch.stickers
+        if (patch.timeouts !== undefined) this.timeouts = patch.timeouts
+        if (patch.isInterrupted !== undefined) this.isInterrupted = patch.isInterrupted
         if (patch.settings !== undefined) this.settings = patch.settings
-        if (patch.presences !== undefined) this.presences = patch.presences
+        if (patch.presences !== undefined) this.present = patch.presences
         if (patch.threads !== undefined) this.knownThreads = patch.threads
         if (patch.followed !== undefined) this.followed = patch.followed
         if (patch.voice !== undefined) this.voices = patch.voice
         if (patch.members !== undefined)
-            this.members = new Map([...this.members, ...patch.members.map((one): [Id, Member] => [one.user_id, one])])
+            this.people = new Map([...this.people, ...patch.members.map((one): [Id, Member] => [one.user_id, one])])
         if (patch.connection !== undefined) this.connection = patch.connection
         if (patch.ready !== undefined) this.ready = patch.ready
     }
@@ -317,7 +327,7 @@ class Client implements SyncClient {
     }
 
     member(id: Id): Member | null {
-        const known = this.members.get(id)
+        const known = this.people.get(id)
         if (known === undefined && id !== '0' && !this.wanted.has(id)) {
             this.wanted.add(id)
             this.tell({ t: 'want', members: [id] })
@@ -326,7 +336,7 @@ class Client implements SyncClient {
     }
 
     presence(id: Id): Presence | null {
-        return this.presences.get(id) ?? null
+        return this.present.get(id) ?? null
     }
 
     threads(feed: Id): readonly Thread[] {
@@ -351,6 +361,46 @@ class Client implements SyncClient {
         await this.request(`${path}/subscribers`, { method: on ? 'PUT' : 'DELETE' })
     }
 
+    learnMembers(members: readonly Member[]): void {
+        this.tell({ t: 'members', members: [...members] })
+    }
+
+    timeout(user: Id): number {
+        return this.timeouts.get(user) ?? 0
+    }
+
+    readAll(place: Place): void {
+        this.tell({ t: 'readAll', place: placeKey(place) })
+    }
+
+    attend(place: PlaceKey | null): void {
+        this.tell({ t: 'attend', place })
+    }
+
+    private asksInfo = false
+
+    get info(): ClientInfo | null {
+        if (!this.asksInfo) {
+            this.asksInfo = true
+            this.request<ClientInfo>('client').then(
+                (about) => (this.about = about),
+                () => (this.asksInfo = false),
+            )
+        }
+        return this.about
+    }
+
+    async changeSettings(change: (settings: Record<string, unknown>) => Record<string, unknown>): Promise<void> {
+        const before = this.settings
+        this.settings = { ...before, settings: change(before.settings) }
+        try {
+            this.settings = await putSettings(this, before, change)
+        } catch (error) {
+            this.settings = before
+            throw error
+        }
+    }
+
     voice(room: Id): VoiceState | null {
         return this.voices.get(room) ?? null
     }
@@ -359,7 +409,11 @@ class Client implements SyncClient {
         const key = placeKey(place)
         const mark = this.marks.get(key)
         if (mark === undefined) return null
-        const muted = isMuted(this.settings.settings, key, Date.now() / 1000)
+        const now = Date.now() / 1000
+        const parent = place.kind === 'thread' ? this.thread(place.id)?.parent_feed_id : undefined
+        const muted =
+            isMuted(this.settings.settings, key, now) ||
+            (parent !== undefined && isMuted(this.settings.settings, `feed:${parent}`, now))
         return muted ? { ...mark, unread: 0, mentions: 0 } : mark
     }
 
@@ -410,6 +464,25 @@ class Client implements SyncClient {
         for (const one of this.waiting.values()) one.reject(new ApiError(0, 'NETWORK', 'closed'))
         this.waiting.clear()
         this.worker.terminate()
+    }
+}
+
+const SETTINGS_TRIES = 3
+
+async function putSettings(
+    client: Client,
+    known: Settings,
+    change: (settings: Record<string, unknown>) => Record<string, unknown>,
+): Promise<Settings> {
+    for (let { revision, settings } = known, tries = 1; ; tries += 1) {
+        const body = { revision, settings: change(settings) }
+        try {
+            return await client.request<Settings>('users/@me/settings', { method: 'PUT', body })
+        } catch (error) {
+            if (!(error instanceof ApiError) || error.code !== 'SETTINGS_CONFLICT' || tries === SETTINGS_TRIES)
+                throw error
+            ;({ revision, settings } = await client.request<Settings>('users/@me/settings'))
+        }
     }
 }
 

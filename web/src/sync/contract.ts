@@ -2,6 +2,7 @@
  * What screens see of the synchronised state. `client.svelte.ts` implements it with runes, so that every property here is a
  * signal: reading it in a component subscribes to it. Screens import nothing else of `sync`.
  */
+import type { ClientInfo } from '../api/auth'
 import type { RequestOptions } from '../api/http'
 import type { Id } from '../core/ids'
 import type { Failure } from '../protocol/outbox'
@@ -12,10 +13,12 @@ import type {
     Mark,
     Member,
     Place,
+    PlaceKey,
     Presence,
     Role,
     Row,
     Settings,
+    Sticker,
     Thread,
     VoiceState,
 } from '../store/entities'
@@ -87,7 +90,22 @@ export interface SyncClient {
     readonly permissions: bigint
     readonly dms: readonly Conversation[]
     readonly emoji: readonly Emoji[]
+    readonly stickers: readonly Sticker[]
+    /** All that are known: the authors of what was shown, and those that were learned. */
+    readonly people: ReadonlyMap<Id, Member>
+    /** Who is online, as far as the gateway told. */
+    readonly present: ReadonlyMap<Id, Presence>
+    /** The server said that events are missing for now. */
+    readonly isInterrupted: boolean
+    /** What `GET /client` says; null until it was read, which the first use begins. */
+    readonly info: ClientInfo | null
     readonly settings: Settings
+    /** Writes changed settings; where another device was faster, the change is applied to what that one wrote. Throws `ApiError`. */
+    changeSettings(change: (settings: Record<string, unknown>) => Record<string, unknown>): Promise<void>
+    /** Makes people known that a list over REST gave; events keep them right from then on. */
+    learnMembers(members: readonly Member[]): void
+    /** Until when somebody may not write, in Unix seconds; 0 where they may. Told by events only. */
+    timeout(user: Id): number
     permissionsIn(feedOrRoom: Id, kind?: 'feed' | 'room'): bigint
     member(id: Id): Member | null
     presence(id: Id): Presence | null
@@ -102,6 +120,10 @@ export interface SyncClient {
     voice(room: Id): VoiceState | null
     /** Muted places count nothing. */
     mark(place: Place): Mark | null
+    /** Which place the user looks at in this tab; null where none. No tab shows notices of it. */
+    attend(place: PlaceKey | null): void
+    /** What is there in a place counts as read, on all devices. */
+    readAll(place: Place): void
     open(place: Place): PlaceView
     /** A request to REST with this login, for what is not synchronised. Throws `ApiError`. */
     request<T>(path: string, options?: RequestOptions): Promise<T>

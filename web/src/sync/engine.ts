@@ -7,7 +7,6 @@ import { apply, TOLD } from '../store/apply'
 import {
     placeKey,
     type Layout,
-    type Mark,
     type Member,
     type Message,
     type Place,
@@ -16,26 +15,25 @@ import {
     type Settings,
     type Thread,
 } from '../store/entities'
-import { mentionsIn, type WireMessage } from '../store/messages'
-import { emptyState, fromReady, markKey, setLayout, type Part, type State } from '../store/state'
-import { arrived, moved, type Arrival } from '../store/unread'
+import type { WireMessage } from '../store/messages'
+import { emptyState, fromReady, setLayout, type Part, type State } from '../store/state'
 import type { Connection, Pending } from './contract'
 import { type Clock, type LinkHost } from './gateway_link'
+import { Marks } from './marks'
 import { OutboxRunner } from './outbox_runner'
+import { ALL_PARTS, statePatch } from './patch'
 import { Places, ignoreRefusal, placeOf } from './places'
 import type { Store, StoredPlace } from './store_port'
+import { Typists } from './typists'
 import { View } from './view'
 import type { StatePatch, ViewPatch } from './wire'
 
 /** To be raised when the fields of `State` or of messages change: what was stored before is read again. */
-const STATE_VERSION = 1
+const STATE_VERSION = 2
 const FLUSH_MS = 16
 const SAVE_MS = 2_000
 const DRAFT_MS = 200
 const RELOAD_MS = 250
-const READ_MS = 400
-const TYPING_MS = 8_000
-const TYPING_EVERY_MS = 5_000
 const KEPT_PLACES = 40
 const KEPT_MESSAGES = 50
 const LOOKUP_MS = 30
@@ -65,14 +63,14 @@ export class Engine implements LinkHost {
     live = false
     readonly places: Places
     readonly runner: OutboxRunner
+    readonly marks: Marks
     link: Link | null = null
     private readonly drafts = new Map<PlaceKey, string>()
     private readonly views = new Map<number, View>()
     private readonly changedParts = new Set<Part | 'connection' | 'ready' | 'drafts'>()
     private readonly changedMembers = new Set<Id>()
     private readonly timers = new Map<string, ReturnType<typeof setTimeout>>()
-    private readonly typists = new Map<PlaceKey, Map<Id, number>>()
-    private readonly saidTyping = new Map<PlaceKey, number>()
+    private readonly typists = new Typists((place) => this.placeChanged(place, false))
     private readonly landed = new Map<string, { entry: Entry; id: Id; until: number }>()
     private readonly wanted = new Set<Id>()
     /** People who were asked for once; whom the server does not know is not asked for again. */
@@ -107,6 +105,16 @@ export class Engine implements LinkHost {
             addMembers: (members) => this.addMembers(members),
             changed: (place) => this.placeChanged(place, true),
         })
+        this.marks = new Marks({
+            http,
+            user,
+            get state() {
+                return engine.state
+            },
+            places: this.places,
+            marksChanged: () => this.parts(['marks']),
+            later: (name, ms, work) => this.later(name, ms, work),
+        })
         this.runner = new OutboxRunner({
             http,
             store,
@@ -129,7 +137,6 @@ export class Engine implements LinkHost {
         const stored = await this.store.read().catch(() => null)
         if (stored === null) return
         for (const [place, text] of stored.drafts) this.drafts.set(place, text)
-        for (const entry of stored.outbox) this.runner.outbox.put(entry)
         for (const one of stored.places.toSorted((a, b) => a.used - b.used))
             this.places.log(one.place).restore(one.messages)
         const kept = stored.state as { version: number; state: State } | null
@@ -138,6 +145,17 @@ export class Engine implements LinkHost {
             this.isReady = true
         }
         this.all()
+    }
+
+    /** What was written in tabs that are gone is sent by the one that leads. */
+    async takeOutbox(): Promise<void> {
+        const stored = await this.store.readOutbox().catch(() => [])
+        for (const entry of stored) {
+            if (this.runner.outbox.get(entry.nonce) !== null) continue
+            this.runner.outbox.put(entry)
+            this.placeChanged(entry.place, false)
+        }
+        this.runner.run()
     }
 
     stop(): void {
@@ -157,13 +175,7 @@ export class Engine implements LinkHost {
             this.landed.delete(nonce)
             this.placeChanged(one.entry.place, false)
         }
-        for (const [place, people] of this.typists) {
-            for (const [id, until] of people) {
-                if (until > now) continue
-                people.delete(id)
-                this.placeChanged(place, false)
-            }
-        }
+        this.typists.tick(now)
     }
 
     // What the gateway says
@@ -240,9 +252,9 @@ export class Engine implements LinkHost {
     event(frame: Frame): void {
         const { type, d } = frame
         if (type === 'typing_start') return this.typing(d)
-        if (type === 'read_update') return this.readUpdate(d)
+        if (type === 'read_update') return this.marks.readUpdate(d)
         if (type.startsWith('message_')) return this.messageEvent(type, d)
-        if (TOLD.includes(type)) return this.host.told(type, d)
+        if (TOLD.includes(type)) this.host.told(type, d)
         const parts = apply(this.state, type, d)
         this.parts(parts)
         if (parts.includes('members')) {
@@ -266,11 +278,10 @@ export class Engine implements LinkHost {
         const wire = d as unknown as WireMessage
         const place = placeOf(wire)
         if (place === null) return
-        if (wire.author_id) this.typists.get(place)?.delete(wire.author_id)
+        if (wire.author_id) this.typists.ended(place, wire.author_id)
         this.threadGrew(wire)
         if (typeof wire.nonce === 'string') void this.runner.seen(wire.nonce, wire.msg_id)
-        const mark = this.state.marks.get(place)
-        if (mark !== undefined) this.setMark(place, arrived(mark, arrivalOf(wire), this.user))
+        this.marks.arrived(place, wire)
         if (place.startsWith('dm:')) {
             const dm = this.state.dms.find((one) => `dm:${one.dm_id}` === place)
             if (dm !== undefined && this.state.dms[0] !== dm) {
@@ -302,93 +313,7 @@ export class Engine implements LinkHost {
         const id = String(d.user_id)
         if (id === this.user) return
         const place = d.dm_id ? `dm:${String(d.dm_id)}` : `feed:${String(d.feed_id)}`
-        const people = this.typists.get(place) ?? new Map<Id, number>()
-        people.set(id, this.clock.now() + TYPING_MS)
-        this.typists.set(place, people)
-        this.placeChanged(place, false)
-    }
-
-    // Marks
-
-    private setMark(place: PlaceKey, mark: Mark): void {
-        this.state.marks.set(place, mark)
-        this.parts(['marks'])
-    }
-
-    private readUpdate(d: Record<string, unknown>): void {
-        const place = markKey(d as { feed_id?: Id; dm_id?: Id })
-        const mark = this.state.marks.get(place)
-        if (mark === undefined) return
-        const to = d.last_read_msg_id
-        this.moveMark(place, mark, typeof to === 'string' && to !== '0' ? to : null)
-    }
-
-    private moveMark(place: PlaceKey, mark: Mark, to: Id | null): void {
-        const after = this.after(place, to)
-        this.setMark(place, moved(mark, to, after, this.user))
-        if (after === null) this.later(`count:${place}`, READ_MS, () => void this.count(place).catch(ignoreRefusal))
-    }
-
-    /** The messages after an id, where all of them are known. */
-    private after(place: PlaceKey, to: Id | null): Arrival[] | null {
-        const log = this.places.log(place)
-        const range = log.ranges.newest
-        if (
-            range === null ||
-            !range.live ||
-            (to === null ? !range.oldest : isNewer(range.ids[0]!, to) && !range.oldest)
-        )
-            return null
-        return range.ids
-            .filter((id) => to === null || isNewer(id, to))
-            .map((id) => log.message(id))
-            .filter((one) => one !== null)
-            .map((one) => ({ id: one.msg_id, author: one.author_id, mentions: one.mentions }))
-    }
-
-    /** Asks the server what is unread, where the messages are not known here. */
-    private async count(place: PlaceKey): Promise<void> {
-        const mark = this.state.marks.get(place)
-        if (mark === undefined) return
-        const answer = await this.http.request<{ messages: WireMessage[] }>(await this.places.path(place), {
-            query: { after: mark.last_read_msg_id ?? '0', limit: 100, include: 'authors' },
-        })
-        const now = this.state.marks.get(place)
-        if (now === undefined || now.last_read_msg_id !== mark.last_read_msg_id) return
-        this.setMark(place, moved(now, now.last_read_msg_id, answer.messages.map(arrivalOf), this.user))
-    }
-
-    markRead(view: View, id: Id): void {
-        const mark = this.state.marks.get(view.key)
-        if (view.isHeld || mark === undefined) return
-        if (mark.last_read_msg_id !== null && !isNewer(id, mark.last_read_msg_id)) return
-        this.moveMark(view.key, mark, id)
-        this.later(`read:${view.key}`, READ_MS, () => void this.sendMark(view.key, false).catch(ignoreRefusal))
-    }
-
-    async markUnreadFrom(view: View, id: Id): Promise<void> {
-        const mark = this.state.marks.get(view.key)
-        if (mark === undefined) return
-        view.isHeld = true
-        const log = this.places.log(view.key)
-        const ids = log.ranges.all.find((range) => range.ids.includes(id))?.ids ?? [id]
-        const before = ids[ids.indexOf(id) - 1] ?? (BigInt(id) - 1n).toString()
-        this.moveMark(view.key, mark, before)
-        try {
-            await this.sendMark(view.key, true)
-        } catch (error) {
-            view.isHeld = false
-            this.setMark(view.key, mark)
-            throw error
-        }
-    }
-
-    private async sendMark(place: PlaceKey, unread: boolean): Promise<void> {
-        const mark = this.state.marks.get(place)
-        if (mark === undefined) return
-        const [kind, id] = place.split(':') as [string, Id]
-        const body = { up_to_msg_id: mark.last_read_msg_id ?? '0', ...(unread ? { unread } : {}) }
-        await this.http.request(`${kind}s/${id}/read`, { method: 'POST', body })
+        this.typists.began(place, id, this.clock.now())
     }
 
     // What the page asks for
@@ -452,13 +377,11 @@ export class Engine implements LinkHost {
     }
 
     typingIn(place: PlaceKey): Id[] {
-        return [...(this.typists.get(place)?.keys() ?? [])]
+        return this.typists.in(place)
     }
 
     isTyping(place: PlaceKey): void {
-        const now = this.clock.now()
-        if ((this.saidTyping.get(place) ?? 0) > now - TYPING_EVERY_MS) return
-        this.saidTyping.set(place, now)
+        if (!this.typists.tells(place, this.clock.now())) return
         const [kind, id] = place.split(':') as [string, Id]
         if (kind !== 'thread') this.link?.say({ type: 'typing', d: kind === 'dm' ? { dm_id: id } : { feed_id: id } })
     }
@@ -558,6 +481,7 @@ export class Engine implements LinkHost {
 
     private all(): void {
         for (const part of ALL_PARTS) this.changedParts.add(part)
+        this.changedParts.add('connection').add('ready').add('drafts')
         for (const id of this.state.members.keys()) this.changedMembers.add(id)
         for (const view of this.views.values()) view.dirty = true
         this.flushSoon()
@@ -581,26 +505,11 @@ export class Engine implements LinkHost {
 
     /** One batch with all that changed since the last. */
     flush(): void {
-        const patch: StatePatch = {}
         const { state } = this
-        for (const part of this.changedParts) {
-            if (part === 'connection') patch.connection = this.connectionNow
-            else if (part === 'ready') patch.ready = this.isReady
-            else if (part === 'drafts') patch.drafts = this.drafts
-            else if (part === 'server') patch.serverName = state.serverName
-            else if (part === 'rights') [patch.permissions, patch.spaces] = [state.permissions, state.spaces]
-            else if (part === 'me') patch.me = state.me
-            else if (part === 'layout') patch.layout = state.layout
-            else if (part === 'roles') patch.roles = state.roles
-            else if (part === 'marks') patch.marks = state.marks
-            else if (part === 'dms') patch.dms = state.dms
-            else if (part === 'emoji') patch.emoji = state.emoji
-            else if (part === 'settings') patch.settings = state.settings
-            else if (part === 'presences') patch.presences = state.presences
-            else if (part === 'threads') patch.threads = state.threads
-            else if (part === 'followed') patch.followed = state.followed
-            else if (part === 'voice') patch.voice = state.voice
-        }
+        const patch = statePatch(state, this.changedParts)
+        if (this.changedParts.has('connection')) patch.connection = this.connectionNow
+        if (this.changedParts.has('ready')) patch.ready = this.isReady
+        if (this.changedParts.has('drafts')) patch.drafts = this.drafts
         if (this.changedMembers.size > 0)
             patch.members = [...this.changedMembers]
                 .map((id) => state.members.get(id))
@@ -624,7 +533,7 @@ export class Engine implements LinkHost {
     private async save(): Promise<void> {
         if (!this.isReady || this.connectionNow.state === 'ended') return
         // Presences and voice rooms are of the moment.
-        const state = { ...this.state, presences: new Map(), voice: new Map() }
+        const state = { ...this.state, presences: new Map(), voice: new Map(), isInterrupted: false }
         await this.store.putState({ version: STATE_VERSION, state })
         const places: StoredPlace[] = []
         const now = this.clock.now()
@@ -639,29 +548,6 @@ export class Engine implements LinkHost {
         this.unsavedPlaces.clear()
         await this.store.putPlaces(places)
     }
-}
-
-const ALL_PARTS = [
-    'connection',
-    'ready',
-    'drafts',
-    'server',
-    'rights',
-    'me',
-    'layout',
-    'roles',
-    'marks',
-    'dms',
-    'emoji',
-    'settings',
-    'presences',
-    'threads',
-    'followed',
-    'voice',
-] as const
-
-function arrivalOf(wire: WireMessage): Arrival {
-    return { id: wire.msg_id, author: wire.author_id ?? '0', mentions: wire.mentions ?? mentionsIn(wire.body ?? '') }
 }
 
 function pendingOf(entry: Entry): Pending {

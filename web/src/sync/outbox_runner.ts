@@ -1,6 +1,7 @@
 /** Carries the outbox out: one message of a place after the other, each stored before it is tried and until it has arrived. */
 import { ApiError, type Http } from '../api/http'
 import { compareIds, type Id } from '../core/ids'
+import { nonce as newNonce } from '../core/nonce'
 import { Outbox, type Entry, type Failure, type Task } from '../protocol/outbox'
 import type { PlaceKey } from '../store/entities'
 import type { WirePage } from '../store/messages'
@@ -60,7 +61,7 @@ export class OutboxRunner {
     async retry(nonce: string): Promise<void> {
         const entry = this.outbox.get(nonce)
         if (entry === null) return
-        const fresh = crypto.randomUUID()
+        const fresh = newNonce()
         this.outbox.again(nonce, fresh, this.host.now())
         const renewed = this.outbox.get(fresh) ?? this.outbox.get(nonce)
         this.host.changed(entry.place)

@@ -13,6 +13,7 @@ import type {
     Presence,
     Role,
     Settings,
+    Sticker,
     Thread,
     VoiceState,
 } from '../store/entities'
@@ -56,7 +57,10 @@ export type ToWorker =
     | { t: 'retry'; nonce: string }
     | { t: 'discard'; nonce: string }
     | { t: 'markRead'; view: number; id: Id }
+    | { t: 'attend'; place: PlaceKey | null }
+    | { t: 'readAll'; place: PlaceKey }
     | { t: 'typing'; place: PlaceKey }
+    | { t: 'members'; members: Member[] }
     | { t: 'want'; members: Id[] }
     | { t: 'threads'; threads: Thread[] }
     | { t: 'say'; type: string; d: unknown }
@@ -76,6 +80,9 @@ export interface StatePatch {
     marks?: Map<PlaceKey, Mark>
     dms?: Conversation[]
     emoji?: Emoji[]
+    stickers?: Sticker[]
+    timeouts?: Map<Id, number>
+    isInterrupted?: boolean
     settings?: Settings
     presences?: Map<Id, Presence>
     threads?: Map<Id, Thread>

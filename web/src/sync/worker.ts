@@ -1,7 +1,9 @@
 /** The worker of a tab: socket, REST, store and IndexedDB. The page has views of it, and never the token. */
 import { readFile } from '../api/files'
 import { ApiError, Http, type RequestOptions } from '../api/http'
+import { nonce } from '../core/nonce'
 import { Cache, deleteLogin, readLogin, writeLogin } from './cache'
+import { Crew, type Crewed } from './crew'
 import { Engine } from './engine'
 import { GatewayLink, gatewayAddress, systemClock } from './gateway_link'
 import { MemoryStore, type Store } from './store_port'
@@ -15,6 +17,7 @@ interface Scope {
 const page = self as unknown as Scope
 const aborts = new Map<number, AbortController>()
 let engine: Engine | null = null
+let crew: Crew | null = null
 let token = ''
 let forget: (() => Promise<void>) | null = null
 
@@ -47,7 +50,19 @@ async function start(server: string, given: (ToWorker & { t: 'start' })['login']
     }
     await made.start()
     made.runner.active = true
-    const link = new GatewayLink(login.token, gatewayAddress(new URL(server)), {
+    const name = `vox ${server} ${login.user_id}`
+    const crewed: Crewed = {
+        get state() {
+            return made.state
+        },
+        user: made.user,
+        get clockOffset() {
+            return made.clockOffset
+        },
+        get connectionNow() {
+            return made.connectionNow
+        },
+        adopt: (state, offset) => made.adopt(state, offset),
         ready: (ready) => made.ready(ready),
         resumed: () => made.resumed(),
         event: (frame) => made.event(frame),
@@ -56,11 +71,34 @@ async function start(server: string, given: (ToWorker & { t: 'start' })['login']
             if (code !== 'VERSION') void forget?.()
             made.ended(code, detail)
         },
-    })
-    made.link = link
+    }
+    // Locks are missing at addresses that are not encrypted; a login that is not stored is this tab's alone.
+    const alone = login.shared || navigator.locks === undefined
+    crew = new Crew(
+        crewed,
+        {
+            open: (host, session) =>
+                new GatewayLink(login.token, gatewayAddress(new URL(server)), host, systemClock, undefined, session),
+            channel: alone ? null : new BroadcastChannel(name),
+            lead: () =>
+                alone
+                    ? Promise.resolve()
+                    : new Promise((leads) => {
+                          void navigator.locks.request(name, () => {
+                              leads()
+                              return new Promise<void>(() => undefined)
+                          })
+                      }),
+            leads: () => void made.takeOutbox(),
+            notice: (notice) => page.postMessage({ t: 'told', type: 'notice', d: { ...notice } }),
+            now: () => systemClock.now(),
+        },
+        nonce(),
+    )
+    made.link = crew
     page.postMessage({ t: 'started', found: true })
     made.flush()
-    link.start()
+    crew.start()
 }
 
 function optionsOf(options: WireOptions, signal: AbortSignal): RequestOptions {
@@ -107,7 +145,7 @@ async function obey(made: Engine, command: Command, signal: AbortSignal): Promis
         case 'pin':
             return view.pin(command.id, command.on)
         case 'markUnreadFrom':
-            return made.markUnreadFrom(view, command.id)
+            return made.marks.unreadFrom(view, command.id)
     }
 }
 
@@ -159,10 +197,16 @@ page.onmessage = ({ data }) => {
             return void made.runner.discard(data.nonce)
         case 'markRead': {
             const view = made.view(data.view)
-            return view === null ? undefined : made.markRead(view, data.id)
+            return view === null ? undefined : made.marks.read(view, data.id)
         }
         case 'typing':
             return made.isTyping(data.place)
+        case 'attend':
+            return crew?.attend(data.place)
+        case 'readAll':
+            return made.marks.readAll(data.place)
+        case 'members':
+            return made.addMembers(data.members)
         case 'threads':
             return made.learnThreads(data.threads)
         case 'want':

@@ -11,8 +11,8 @@ export type Route =
     | { screen: 'login' }
     | { screen: 'invite'; code: string }
     | { screen: 'setup'; token: string }
-    | { screen: 'settings' | 'server'; section: string }
-    | { screen: 'doctor' }
+    | { screen: 'settings' | 'server' | 'operate'; section: string }
+    | { screen: 'doctor' | 'friends' | 'dms' | 'voices' | 'you' | 'agents' }
     | { screen: 'unknown' }
 
 /** The route of a fragment such as `#/f/12/34`. */
@@ -46,10 +46,16 @@ export function parseRoute(fragment: string): Route {
             return { screen: 'setup', token: second ?? '' }
         case 'login':
         case 'doctor':
+        case 'friends':
+        case 'dms':
+        case 'voices':
+        case 'you':
+        case 'agents':
             return { screen: first }
         case 'settings':
         case 'server':
-            return { screen: first, section: second ?? '' }
+        case 'operate':
+            return { screen: first, section: fragment.replace(/^#?\/?[^/]*\/?/, '') }
         default:
             return { screen: 'unknown' }
     }
@@ -74,9 +80,15 @@ export function addressOf(route: Route): string {
             return `#/setup/${encodeURIComponent(route.token)}`
         case 'settings':
         case 'server':
+        case 'operate':
             return `#/${route.screen}/${route.section}`
         case 'login':
         case 'doctor':
+        case 'friends':
+        case 'dms':
+        case 'voices':
+        case 'you':
+        case 'agents':
             return `#/${route.screen}`
         default:
             return '#/'

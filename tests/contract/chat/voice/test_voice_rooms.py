@@ -56,6 +56,17 @@ async def test_joining_answers_with_address_token_and_members(voice: VoiceRig):
     assert shown == {"room_id": room, "members": [member], "guests": [], "topic": None, "speakers": []}
 
 
+async def test_a_client_gets_a_token_for_trying_its_connection_in_a_room_that_is_its_own(voice: VoiceRig):
+    alice = await voice.register("alice")
+    room = await voice.room(alice)
+    checked = await alice.ok("POST", "/voice/check")
+    claims = read_room_token(checked["media_token"], {KEY.key: KEY.secret}, now=voice.clock.unix())
+    assert (claims.sub, claims.video.room, claims.video.can_subscribe) == ("user-1", "vox-check-1", False)
+    assert checked["expires_at"] == voice.clock.unix_s() + 60
+    assert checked["media_url"] == (await voice.join(alice, room))["media_url"]
+    assert (await alice.ok("GET", f"/rooms/{room}/voice"))["members"] != []
+
+
 async def test_requests_that_are_refused(voice: VoiceRig):
     alice, bob = await voice.register("alice"), await voice.register("bob")
     one, two, hidden = [await voice.room(alice) for _ in range(3)]

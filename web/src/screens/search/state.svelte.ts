@@ -32,14 +32,15 @@ export class SearchState {
     canRetry = $state(false)
     private stop = new AbortController()
     private asked: Query | null = null
+    private begun: string | null | undefined
 
     constructor(private readonly client: SyncClient) {}
 
     /** Where the search looks first: the place it was opened from. */
     begin(feed: Id | null, dm: Id | null): void {
-        const place = this.chips.find((one) => one.name === 'in')?.value ?? null
         const wished = feed ?? (dm === null ? null : `dm:${dm}`)
-        if (place === wished && this.found !== null) return
+        if (this.begun === wished) return
+        this.begun = wished
         this.chips = this.chips.filter((one) => one.name !== 'in')
         if (wished !== null) this.put({ name: 'in', value: wished, label: this.placeLabel(wished) })
         this.found = null
@@ -118,7 +119,10 @@ export class SearchState {
 
     /** Asks the server. */
     async run(): Promise<void> {
-        if (!(await this.settle())) return
+        this.busy = true
+        const isSettled = await this.settle()
+        this.busy = false
+        if (!isSettled) return
         if (this.text === '') {
             this.problem = words.needWords
             return

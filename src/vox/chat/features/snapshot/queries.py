@@ -100,9 +100,11 @@ def read_personal(connection: Connection, user_id: UserId) -> Personal:
     stored: Sequence[str | int] | None = _SETTINGS.row(connection, values)
     if stored is not None:
         found.revision, found.settings = int(stored[0]), str(stored[1])
-    for room_id, person_id, *states, joined_at in _IN_VOICE.rows(connection, {"limit": MAX_IN_VOICE}):
-        members, _ = found.voice.setdefault(room_id, ([], []))
-        members.append(VoiceMember(person_id, *map(bool, states), joined_at))
+    for room_id, person_id, mute, deaf, video, streaming, server_mute, server_deaf, joined_at in _IN_VOICE.rows(
+        connection, {"limit": MAX_IN_VOICE}
+    ):
+        states = bool(mute), bool(deaf), bool(video), bool(streaming), bool(server_mute), bool(server_deaf)
+        found.voice.setdefault(room_id, ([], []))[0].append(VoiceMember(person_id, *states, joined_at))
     for room_id, id_, kind, name, inviter_id, joined_at in _GUESTS.rows(connection, {"limit": MAX_IN_VOICE}):
         _, guests = found.voice.setdefault(room_id, ([], []))
         guests.append(VoiceGuest(id_, kind, f"{kind}-{id_}", name, inviter_id, joined_at))

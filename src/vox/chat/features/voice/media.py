@@ -10,7 +10,7 @@ from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events.ids import RoomId, UserId
 from vox.chat.features.voice import placement_queries as queries
-from vox.chat.features.voice.grants import STAGE, USER, Standing, claims_of, permission_of
+from vox.chat.features.voice.grants import MICROPHONE, STAGE, USER, Standing, claims_of, permission_of
 from vox.chat.features.voice.placement import Place, Placement, RelayFinder, Wish
 from vox.clients.rooms.contract import Permission
 from vox.clients.rooms.room_service import RoomService
@@ -19,6 +19,9 @@ from vox.security.room_tokens import RoomKey, sign_room_token
 from vox.stores.sql import Connection
 
 ANY_NETWORK: Final = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+
+CHECK_TOKEN_S: Final = 60
+"""For how long a token for trying the connection lets its holder in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,16 @@ class Media:
         name = "" if person is None else person.nickname or person.display_name or person.username
         attributes = {"vox.user_id": str(user_id)}
         return self.token(room_id, f"{USER}{user_id}", permission_of(standing), name=name, attributes=attributes)
+
+    async def check(self, user_id: UserId, wish: Wish) -> tuple[Placement, SignedToken]:
+        """Where a user's client may try its connection, and the token for a room that is theirs alone; no community room is touched."""
+        place = await self._choose(RoomId(0), wish, with_agent=False)
+        permission = Permission(can_subscribe=False, can_publish_data=False, sources=frozenset({MICROPHONE}))
+        claims = claims_of(f"{self._prefix}-check-{user_id}", f"{USER}{user_id}", permission)
+        now = self._chat.clock.unix()
+        return place, SignedToken(
+            sign_room_token(self.key, claims, now=now, lifetime_s=CHECK_TOKEN_S), int(now + CHECK_TOKEN_S)
+        )
 
     def token(
         self,

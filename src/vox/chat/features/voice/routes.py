@@ -36,6 +36,15 @@ async def get_media_certificate(call: Call) -> None:
     raise refuse("NO_CERT_PINNING", "The media server's certificate is checked as any other: there is none to pin.")
 
 
+@routes.post("/voice/check", access=USER, returns=MediaToken)
+async def check_media(call: Call) -> MediaToken:
+    """A token for a room of the caller's own at the relay that they would get, so that their client can try its connection there."""
+    media = keeper_of(call.chat).media
+    media.assert_configured()
+    place, token = await media.check(call.user_id, Wish())
+    return MediaToken(token.text, place.media_url, token.until_s)
+
+
 @routes.get("/rooms/{room_id}/voice", access=in_room(P.VIEW_SPACE), returns=VoiceRoom)
 async def get_voice_room(call: Call) -> VoiceRoom:
     """Who is in the room."""
