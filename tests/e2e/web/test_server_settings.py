@@ -186,7 +186,7 @@ async def test_point_14_a_role_change_removes_a_feed_and_a_view_shows_what_the_r
             await ada.press("View as this role")
             await ada.sees("You see the community as someone with the role Helper.")
             await ada.sees("general")
-            links = "[...document.querySelectorAll('nav .feeds a[href^=\"#/f/\"]')].map(one => one.hash.slice(4))"
+            links = "[...document.querySelectorAll('nav a[href^=\"#/f/\"]')].map(one => one.hash.slice(4))"
             assert await ada.page.evaluate(links) == [str(one["feed_id"]) for one in read]
             await ada.press("Leave the view")
             await ada.sees("Roles")
