@@ -58,6 +58,7 @@ async def test_the_frame_by_keyboard_and_on_a_phone(tmp_path: Path) -> None:
         await ada.sees("Log out")
         assert await ada.faults(folder=tmp_path, name="you") == []
         await page.show_as(360)
+        await ada.go(f"{chat.http}/#/you")
         await ada.press("Community")
         await ada.sees("cellar")
 

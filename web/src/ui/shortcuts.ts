@@ -5,6 +5,8 @@ export interface Shortcut {
     alt?: boolean
     shift?: boolean
     ctrl?: boolean
+    /** Where it says no, the key does what it does without this. */
+    when?: () => boolean
     run: () => void
 }
 
@@ -15,6 +17,7 @@ export function listen(shortcuts: readonly Shortcut[]): () => void {
         const found = shortcuts.find(
             (one) =>
                 one.key === event.key &&
+                (one.when?.() ?? true) &&
                 (one.alt ?? false) === event.altKey &&
                 (one.shift ?? false) === event.shiftKey &&
                 (one.ctrl ?? false) === (event.ctrlKey || event.metaKey),

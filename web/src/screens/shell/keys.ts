@@ -30,9 +30,14 @@ function nextRegion(): void {
     regions[(at + 1) % regions.length]?.focus()
 }
 
+/** Whether Escape closes nothing. */
+function isFree(): boolean {
+    return document.querySelector('dialog[open], :popover-open') === null
+}
+
 function markRead(client: SyncClient): void {
     const place = placeOf(location.route)
-    if (place === null || document.querySelector('dialog[open], :popover-open') !== null) return
+    if (place === null) return
     client.readAll(place)
     announce(shell.marked)
 }
@@ -45,7 +50,7 @@ export function frameKeys(client: SyncClient, open: (dialog: 'switcher' | 'inbox
         { key: '/', ctrl: true, run: () => open('keys') },
         { key: 'F', ctrl: true, shift: true, run: () => panel.open({ kind: 'search', feed: null, dm: null }) },
         { key: 'F6', run: nextRegion },
-        { key: 'Escape', run: () => markRead(client) },
+        { key: 'Escape', when: isFree, run: () => markRead(client) },
         { key: 'ArrowUp', alt: true, run: () => step(client, -1, false) },
         { key: 'ArrowDown', alt: true, run: () => step(client, 1, false) },
         { key: 'ArrowUp', alt: true, shift: true, run: () => step(client, -1, true) },
