@@ -74,7 +74,7 @@ async def community(folder: Path) -> AsyncGenerator[Community, None]:
 
 @contextlib.asynccontextmanager
 async def browser(folder: Path, chat: RunningChat, name: str) -> AsyncGenerator[Visitor, None]:
-    """Somebody who has logged in."""
+    """A visitor who has logged in."""
     async with visitor(folder / name, f"{chat.http}/") as person:
         await person.fill("Name", name)
         await person.fill("Password", PASSWORD)

@@ -6,7 +6,7 @@ import { holds } from '../core/permissions'
 import type { Layout } from '../store/entities'
 import type { Place, PlaceView, SyncClient } from './contract'
 
-/** Rights that nobody has by a role: places of one's own, which a view has none of. */
+/** Of a space that is not known. */
 const NOTHING = 0n
 
 function refuse(): Promise<never> {

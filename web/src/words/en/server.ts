@@ -113,7 +113,7 @@ export const server = spoken('server', {
         registrations: {
             open: 'Anyone who knows the address.',
             invite: 'Whoever has an invite.',
-            closed: 'Nobody by themselves; the operator makes accounts.',
+            closed: 'Registration is closed: ask the operator to make an account.',
         },
         registrationHint: 'The operator of the server sets this: VOX_REGISTRATION is open, invite or closed.',
     },
