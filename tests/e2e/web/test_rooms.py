@@ -1,10 +1,19 @@
 """Voice rooms in the web client: two people hear each other through a real relay, and what each button does is heard."""
 
+import json
 from pathlib import Path
 
 from tests.e2e.web.communities import founded, joined
 from tests.e2e.web.rooms import enters, hears, hears_nothing, relay_of, voice_servers
+from tests.e2e.web.visitors import PASSWORD
 from tests.time_limits import time_limit
+
+_MAKES_STAGE = """(async () => {
+  const ask = (path, body, token) => fetch(`api/v1/${path}`, {method: 'POST', body: JSON.stringify(body),
+    headers: {'content-type': 'application/json', ...(token ? {authorization: `Bearer ${token}`} : {})}}).then(r => r.json());
+  const {token} = await ask('auth/login', {username: 'ada', password: PASSWORD});
+  await ask('rooms', {name: 'Hall', type: 'stage'}, token);
+})()""".replace("PASSWORD", json.dumps(PASSWORD))
 
 
 async def test_two_browsers_hear_each_other_and_mute_deafen_and_volume_are_heard(tmp_path: Path) -> None:
@@ -87,3 +96,28 @@ async def test_a_room_returns_by_itself_when_its_relay_does_and_who_was_muted_st
                 await hears(ada)
                 await hears_nothing(bob)
             await ada.sees("Unmute")
+
+
+async def test_a_listener_of_a_stage_raises_a_hand_is_invited_and_is_heard(tmp_path: Path) -> None:
+    async with (
+        voice_servers(tmp_path) as rooms,
+        founded(tmp_path, rooms.chat) as (ada, link),
+        joined(tmp_path, link) as bob,
+    ):
+        await ada.page.evaluate(_MAKES_STAGE)
+        await enters(ada, "Hall")
+        await enters(bob, "Hall")
+        await bob.sees("You listen here; you cannot speak.")
+        async with time_limit():
+            await hears(bob)
+            await hears_nothing(ada)
+        await bob.press("Raise your hand")
+        await ada.sees("Raised hands")
+        assert await ada.faults(folder=tmp_path, name="stage") == []
+        await ada.press("Let on the stage")
+        await bob.press("Go on the stage")
+        async with time_limit():
+            await hears(ada)
+        await ada.press("Take off the stage")
+        async with time_limit():
+            await hears_nothing(ada)
