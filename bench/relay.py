@@ -229,7 +229,7 @@ async def main() -> None:
     arguments = parser.parse_args()
     servers.LIVEKIT = arguments.livekit
     kinds = [kind for kind in ("livekit", "vox") if arguments.only in (None, kind)]
-    if not arguments.livekit:
+    if not arguments.livekit and "livekit" in kinds:
         kinds.remove("livekit")
     points = [Point(arguments.speakers, listeners) for listeners in arguments.listeners]
     if arguments.big:

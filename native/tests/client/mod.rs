@@ -22,7 +22,7 @@ mod alter;
 pub use alter::Alter;
 
 /// Longer than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An engine on loopback.
 pub fn engine() -> Engine {

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.agents import RunningAgent
 from tests.e2e.chats import RunningChat, chat_server
@@ -46,20 +47,21 @@ class Rooms:
 
 
 @contextlib.asynccontextmanager
-async def relay_of(folder: Path, port: int, chat_port: int) -> AsyncGenerator[RunningAgent]:
-    """The relay of that chat server's rooms."""
+async def relay_of(folder: Path, port: int, chat_port: int, **media: Any) -> AsyncGenerator[RunningAgent]:
+    """The relay of that chat server's rooms; `media` are its settings of that name."""
     webhooks = {
         "urls": [f"http://127.0.0.1:{chat_port}/api/v1/voice/webhook"],
         "api_key": KEY.key,
         "allowed_private": ["127.0.0.0/8"],
     }
-    async with relay_process(folder, port=port, webhooks=webhooks) as relay:
+    settings = {"udp_port": 0, "tcp_port": -1, "threads": 1, **media}
+    async with relay_process(folder, port=port, webhooks=webhooks, media=settings) as relay:
         yield relay
 
 
 @contextlib.asynccontextmanager
-async def voice_servers(folder: Path) -> AsyncGenerator[Rooms]:
-    """A chat server and its relay."""
+async def voice_servers(folder: Path, **media: Any) -> AsyncGenerator[Rooms]:
+    """A chat server and its relay; `media` are settings of the relay."""
     chat_port, relay_port = free_port(), free_port()
     environment = {
         "VOX_MEDIA_URL": f"ws://127.0.0.1:{relay_port}",
@@ -68,7 +70,7 @@ async def voice_servers(folder: Path) -> AsyncGenerator[Rooms]:
         "VOX_MEDIA_NETWORKS": "127.0.0.0/8",
     }
     async with (
-        relay_of(folder, relay_port, chat_port) as relay,
+        relay_of(folder, relay_port, chat_port, **media) as relay,
         chat_server(folder, port=chat_port, environment=environment) as chat,
     ):
         yield Rooms(chat, folder, relay_port, relay)
@@ -89,3 +91,13 @@ async def hears_nothing(visitor: Visitor) -> None:
     """Waits until that browser hears nobody."""
     while await level(visitor) > SILENT:
         pass
+
+
+ROOM = "Lounge"
+"""The room that set-up makes."""
+
+
+async def enters(visitor: Visitor, room: str = ROOM) -> None:
+    """Joins a room by a click."""
+    await visitor.press(room)
+    await visitor.sees("Connected")

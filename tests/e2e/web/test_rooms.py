@@ -3,16 +3,8 @@
 from pathlib import Path
 
 from tests.e2e.web.communities import founded, joined
-from tests.e2e.web.rooms import hears, hears_nothing, relay_of, voice_servers
-from tests.e2e.web.visitors import Visitor
+from tests.e2e.web.rooms import enters, hears, hears_nothing, relay_of, voice_servers
 from tests.time_limits import time_limit
-
-ROOM = "Lounge"
-
-
-async def enters(visitor: Visitor, room: str = ROOM) -> None:
-    await visitor.press(room)
-    await visitor.sees("Connected")
 
 
 async def test_two_browsers_hear_each_other_and_mute_deafen_and_volume_are_heard(tmp_path: Path) -> None:

@@ -1,20 +1,21 @@
 /** What a user may do, by the server's rules; the snapshot says it once, and events that change roles or overrides need it again. */
 import type { Id } from '../core/ids'
+import { isEveryone } from '../core/permission_rules'
 import { maskOf, PERMISSIONS } from '../core/permissions'
 import type { Override, Role } from './entities'
 
 const ALL = (1n << 63n) - 1n
 const { ADMINISTRATOR, VIEW_SPACE } = PERMISSIONS
 
-/** The role that everyone has: the one at position 0. */
+/** The role that everyone has. Another may stand at position 0 too: the name tells them apart. */
 export function everyoneRole(roles: readonly Role[]): Role | null {
-    return roles.find((role) => role.position === 0) ?? null
+    return roles.find(isEveryone) ?? null
 }
 
 /** The mask outside of any space. */
 export function baseMask(roles: readonly Role[], held: readonly Id[]): bigint {
     let mask = 0n
-    for (const role of roles) if (role.position === 0 || held.includes(role.role_id)) mask |= maskOf(role.permissions)
+    for (const role of roles) if (isEveryone(role) || held.includes(role.role_id)) mask |= maskOf(role.permissions)
     return (mask & ADMINISTRATOR) !== 0n ? ALL : mask
 }
 

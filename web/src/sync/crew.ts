@@ -22,6 +22,8 @@ type Said =
     | { t: 'ended'; code: EndCode; detail: string }
     | { t: 'say'; frame: { type: string; d: unknown } }
     | { t: 'wake'; slept: boolean }
+    /** A tab that follows asks whether one leads, which answers. */
+    | { t: 'there'; leads: boolean }
     | { t: 'attend'; tab: string; place: PlaceKey | null }
 
 /** The engine of this tab. */
@@ -44,19 +46,30 @@ export interface CrewHost {
     open(host: LinkHost, session: Session | null): GatewayLink
     /** Null where tabs cannot hear each other: then each leads itself. */
     channel: Channel | null
-    /** Resolves when this tab leads, for as long as it lives. */
-    lead(): Promise<void>
+    /**
+     * Resolves when this tab leads; `lost` is called when another took the lead.
+     *
+     * @param take from a tab that does not answer: the browser has frozen it.
+     */
+    lead(take: boolean, lost: () => void): Promise<void>
+    every(ms: number, work: () => void): () => void
     /** This tab began to lead. */
     leads(): void
     notice(notice: Notice): void
     now(): number
 }
 
+const FROM_LEADER: readonly string[] = ['begin', 'event', 'resumed', 'connection', 'ended']
+const ASK_MS = 2_000
+const UNANSWERED = 3
+
 export class Crew implements Link {
     private link: GatewayLink | null = null
     private session: Session | null = null
     private readonly attended = new Map<string, PlaceKey | null>()
     private isStopped = false
+    private unanswered = 0
+    private stopAsking: (() => void) | null = null
 
     constructor(
         private readonly engine: Crewed,
@@ -70,7 +83,32 @@ export class Crew implements Link {
             channel.onmessage = ({ data }: MessageEvent<Said>) => this.heard(data)
             this.tell({ t: 'hello', tab: this.tab })
         }
-        void this.host.lead().then(() => this.lead())
+        this.wait(false)
+        if (channel !== null) this.stopAsking = this.host.every(ASK_MS, () => this.ask())
+    }
+
+    private wait(take: boolean): void {
+        void this.host.lead(take, () => this.stepDown()).then(() => this.lead())
+    }
+
+    private ask(): void {
+        if (this.isLeading) return
+        if (this.unanswered >= UNANSWERED) {
+            this.unanswered = 0
+            return this.wait(true)
+        }
+        this.unanswered += 1
+        this.tell({ t: 'there', leads: false })
+    }
+
+    /** Another tab leads: this one was frozen, and begins anew with that one's state. */
+    private stepDown(): void {
+        this.link?.stop()
+        this.link = null
+        this.session = null
+        if (this.isStopped) return
+        this.tell({ t: 'hello', tab: this.tab })
+        this.wait(false)
     }
 
     get isLeading(): boolean {
@@ -78,7 +116,7 @@ export class Crew implements Link {
     }
 
     private lead(): void {
-        if (this.isStopped) return
+        if (this.isStopped || this.isLeading) return
         const { engine } = this
         this.link = this.host.open(
             {
@@ -133,6 +171,8 @@ export class Crew implements Link {
         switch (said.t) {
             case 'hello':
                 return this.begin(said.tab)
+            case 'there':
+                return this.tell({ t: 'there', leads: true })
             case 'say':
                 return this.link?.say(said.frame)
             case 'wake':
@@ -144,6 +184,7 @@ export class Crew implements Link {
 
     private heardFollowing(said: Said): void {
         const { engine } = this
+        if (FROM_LEADER.includes(said.t) || (said.t === 'there' && said.leads)) this.unanswered = 0
         switch (said.t) {
             case 'begin':
                 if (said.to !== null && said.to !== this.tab) return
@@ -191,6 +232,7 @@ export class Crew implements Link {
 
     stop(): void {
         this.isStopped = true
+        this.stopAsking?.()
         this.link?.stop()
         this.link = null
         this.host.channel?.close()

@@ -80,15 +80,17 @@ async function start(server: string, given: (ToWorker & { t: 'start' })['login']
             open: (host, session) =>
                 new GatewayLink(login.token, gatewayAddress(new URL(server)), host, systemClock, undefined, session),
             channel: alone ? null : new BroadcastChannel(name),
-            lead: () =>
+            lead: (take, lost) =>
                 alone
                     ? Promise.resolve()
                     : new Promise((leads) => {
-                          void navigator.locks.request(name, () => {
+                          const held = navigator.locks.request(name, { steal: take }, () => {
                               leads()
                               return new Promise<void>(() => undefined)
                           })
+                          held.catch(lost)
                       }),
+            every: (ms, work) => systemClock.every(ms, work),
             leads: () => void made.takeOutbox(),
             notice: (notice) => page.postMessage({ t: 'told', type: 'notice', d: { ...notice } }),
             now: () => systemClock.now(),

@@ -5,7 +5,7 @@ import { ApiError } from '../api/http'
 import type { SyncClient } from '../sync/contract'
 import { SILENCE_DB } from './gate'
 import { microphone } from './microphone.svelte'
-import { isPrivate, summary, type Path } from './paths'
+import { isPrivate, offersOf, summary, type Path } from './paths'
 import { troubleOf } from './trouble'
 
 export const STEPS = [
@@ -31,7 +31,9 @@ export interface Finding {
 }
 
 const CONNECT_MS = 12_000
-const WATCH_MS = 3_000
+/** Relays report losses every few seconds. */
+const WATCH_MS = 8_000
+const TCP_MS = 6_000
 const LISTEN_MS = 1_500
 const MOST_TRIP_MS = 300
 const MOST_LOSS = 0.03
@@ -127,8 +129,11 @@ async function examineRelay(client: SyncClient, say: Say): Promise<void> {
     try {
         await deadline(connected(media, entry), CONNECT_MS)
         say('relay', 'ok', '', where)
-        await pause(WATCH_MS)
-        tell(await pathsOf(peers.all), say)
+        const paths = await watched(peers.all)
+        // Browsers try TCP only where UDP is slower, so it needs a connection of its own.
+        const { udp, tcp } = summary(paths)
+        if (udp.isOpen && tcp.isOffered && !tcp.isOpen) paths.push(...(await pathsByTcp(entry)))
+        tell(paths, say)
     } catch (error) {
         const paths = await pathsOf(peers.all)
         const signalled = paths.length > 0
@@ -166,6 +171,34 @@ function tell(paths: readonly Path[], say: Say): void {
     }
 }
 
+async function pathsByTcp(entry: Entry): Promise<Path[]> {
+    const media = new Room()
+    const peers = watchPeers((candidate) => !/ udp /i.test(candidate))
+    try {
+        await deadline(media.connect(entry.media_url, entry.media_token, { autoSubscribe: false }), TCP_MS)
+    } catch {
+        // What was found until then says enough.
+    } finally {
+        peers.stop()
+    }
+    const found = await pathsOf(peers.all)
+    void media.disconnect()
+    // Only whether it opens counts here: the round trip is the one of the way that voice takes.
+    return found.flatMap((one) => (one.kind === 'pair' && one.protocol === 'tcp' ? [{ ...one, tripMs: null }] : []))
+}
+
+/** What the statistics say once they say all, or after a while. */
+async function watched(peers: readonly RTCPeerConnection[]): Promise<Path[]> {
+    const began = performance.now()
+    for (;;) {
+        await pause(500)
+        const paths = await pathsOf(peers)
+        const { udp, tcp, lossShare } = summary(paths)
+        const isAll = [udp, tcp].every((one) => one.isOpen || !one.isOffered) && lossShare !== null
+        if (isAll || performance.now() - began > WATCH_MS) return paths
+    }
+}
+
 /** Connects and sends a soft tone, which no one hears: the room is the user's own. */
 async function connected(media: Room, entry: Entry): Promise<void> {
     await media.connect(entry.media_url, entry.media_token, { autoSubscribe: false })
@@ -180,13 +213,30 @@ async function connected(media: Room, entry: Entry): Promise<void> {
     media.once('disconnected', () => void context.close())
 }
 
-/** The connections that the library makes meanwhile; it does not show them itself. */
-function watchPeers(): { all: RTCPeerConnection[]; stop: () => void } {
+/**
+ * The connections that the library makes meanwhile; it does not show them itself.
+ *
+ * @param takes whether an address of the relay may be used
+ */
+function watchPeers(takes: (candidate: string) => boolean = () => true): {
+    all: RTCPeerConnection[]
+    stop: () => void
+} {
     const Original = window.RTCPeerConnection
     const all: RTCPeerConnection[] = []
     window.RTCPeerConnection = new Proxy(Original, {
         construct(target, args: [RTCConfiguration?]) {
             const made = new target(...args)
+            const add = made.addIceCandidate.bind(made)
+            const describe = made.setRemoteDescription.bind(made)
+            made.addIceCandidate = async (candidate?: RTCIceCandidateInit | null) => {
+                if (takes(candidate?.candidate ?? '')) await add(candidate)
+            }
+            made.setRemoteDescription = (description) => {
+                const lines = (description.sdp ?? '').split('\r\n')
+                const kept = lines.filter((one) => !one.startsWith('a=candidate:') || takes(one))
+                return describe({ type: description.type, sdp: kept.join('\r\n') })
+            }
             all.push(made)
             return made
         },
@@ -197,17 +247,12 @@ function watchPeers(): { all: RTCPeerConnection[]; stop: () => void } {
 async function pathsOf(peers: readonly RTCPeerConnection[]): Promise<Path[]> {
     const paths: Path[] = []
     for (const peer of peers) {
+        paths.push(...offersOf(peer.remoteDescription?.sdp ?? ''))
         const report = await peer.getStats().catch(() => null)
         if (report === null) continue
         const all = new Map<string, Record<string, unknown>>()
         report.forEach((one: Record<string, unknown>) => all.set(String(one.id), one))
         for (const one of all.values()) {
-            if (one.type === 'remote-candidate')
-                paths.push({
-                    kind: 'offer',
-                    protocol: String(one.protocol),
-                    address: `${String(one.address ?? one.ip ?? '')}:${String(one.port)}`,
-                })
             if (one.type === 'candidate-pair') {
                 const remote = all.get(String(one.remoteCandidateId)) ?? {}
                 paths.push({

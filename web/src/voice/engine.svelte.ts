@@ -79,6 +79,8 @@ export class Voice {
     readonly volumes = new Volumes()
     private sent: LocalTrackPublication | null = null
     private usesMicrophone = false
+    /** Muted because the microphone did not start, and not by the user. */
+    private isForced = false
     private publishing: Promise<void> = Promise.resolve()
     private readonly pushToTalk: PushToTalk
     private media: Room | null = null
@@ -154,6 +156,7 @@ export class Voice {
         this.connectingSince = Date.now()
         this.problem = ''
         this.captions.clear()
+        if (this.isForced) this.muted = this.isForced = false
         const attempt = ++this.attempt
         try {
             await this.connect(await this.enter(room), attempt)
@@ -171,6 +174,7 @@ export class Voice {
 
     async setMuted(muted: boolean): Promise<void> {
         this.muted = muted
+        this.isForced = false
         if (!muted && this.deafened) this.setDeafened(false)
         await this.openMicrophone()
     }
@@ -343,6 +347,7 @@ export class Voice {
         } catch (error) {
             if (media !== this.media) return
             this.muted = true
+            this.isForced = true
             this.problem = words.microphone[troubleOf(error, window.isSecureContext)]
         }
     }

@@ -21,6 +21,17 @@ export function isPrivate(host: string): boolean {
     return PRIVATE.test(host)
 }
 
+/** The addresses that a description names. */
+export function offersOf(sdp: string): Path[] {
+    return [...sdp.matchAll(/^a=candidate:\S+ \d+ (udp|tcp) \d+ (\S+) (\d+) /gim)].map(
+        ([, protocol, address, port]): Path => ({
+            kind: 'offer',
+            protocol: protocol!.toLowerCase(),
+            address: `${address!.includes(':') ? `[${address}]` : address}:${port}`,
+        }),
+    )
+}
+
 export function summary(paths: readonly Path[]): {
     udp: Way
     tcp: Way

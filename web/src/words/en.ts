@@ -75,6 +75,7 @@ export const words = spoken('frame', {
         theme: 'Appearance',
         themes: { system: 'As the system', light: 'Light', dark: 'Dark' },
         invite: 'Invite people',
+        settings: 'Community settings',
         newFeed: 'New feed',
         feedName: 'Name of the feed',
         category: 'Category',

@@ -3,6 +3,7 @@ import { readMembers } from '../../api/members'
 import type { Member } from '../../store/entities'
 import type { SyncClient } from '../../sync/contract'
 import { localeTag } from '../../words/language.svelte'
+import { statusOf } from './presence'
 import { refusal } from './refusals'
 import { byName, memberRows, type MemberRow } from './rows'
 
@@ -53,7 +54,7 @@ export class Directory {
             this.orderedFrom = people
             this.locale = locale
         }
-        this.rows = memberRows(this.ordered, roles, (id) => this.client.presence(id) !== null, words)
+        this.rows = memberRows(this.ordered, roles, (id) => statusOf(this.client, id) !== 'offline', words)
         this.count = this.ordered.length
     }
 }

@@ -67,6 +67,7 @@ export const voice = spoken('voice', {
     cameraOf: (name: string) => `Camera of ${name}`,
     screenOf: (name: string) => `Screen of ${name}`,
     popOut: 'Pop out',
+    someone: 'A person who has left',
     listening: 'You listen here; you cannot speak.',
     hold: 'Hold to talk',
     holdKey: (key: string) => `Or hold ${key} while this page has the focus.`,
