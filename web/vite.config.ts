@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 
@@ -29,6 +30,10 @@ function precompressed(): Plugin {
 
 export default defineConfig({
     base: './',
+    // Calls with agents: the modules of the agent server's own page.
+    resolve: {
+        alias: { '@talk-page': fileURLToPath(new URL('../src/vox/agent/api/page', import.meta.url)) },
+    },
     plugins: [svelte({ compilerOptions: { css: 'external' } }), precompressed()],
     worker: { format: 'es' },
     build: {

@@ -51,6 +51,7 @@ class Wiring:
     def for_chat(self, environment: Mapping[str, str]) -> dict[str, Any]:
         """Settings of the chat server that its environment does not say."""
         found = {
+            "agent_url": ("VOX_AGENT_URL", self.agent if self.is_local else ""),
             "media_url": ("VOX_MEDIA_URL", self.url),
             "media_key": ("VOX_MEDIA_KEY", self.key.key),
             "media_secret": ("VOX_MEDIA_SECRET", self.key.secret),

@@ -55,7 +55,7 @@ def test_all_parts_are_told_of_each_other(tmp_path: Path):
     chat = up._chat_settings(choices).settings
     assert chat.media_url == "ws://127.0.0.1:7880"
     assert chat.media_key == rooms.key.key
-    assert chat.media_agent_url == "http://127.0.0.1:8080"
+    assert (chat.media_agent_url, chat.agent_url) == ("http://127.0.0.1:8080", "http://127.0.0.1:8080")
     agent = up._agent_settings(choices).settings
     assert agent.media_key == rooms.key.key
     assert agent.rooms_chat_url == "http://127.0.0.1:8000"

@@ -44,6 +44,8 @@ class Access:
 
 PUBLIC: Final = Access("anyone")
 KEY: Final = Access("server_api_key, where one is configured", ({}, {"key": ()}))
+READS: Final = Access(KEY.text, KEY.security, cors_methods="GET")
+"""Read by pages of allowed origins, too; the key where one is configured."""
 PAGES: Final = Access(KEY.text, KEY.security, cors_methods="POST")
 """Pages of allowed origins, and programs; the key where one is configured. `pages.preflight` answers OPTIONS with the same access."""
 OFFERS: Final = Access(KEY.text, KEY.security, cors_methods="POST, PATCH")

@@ -21,7 +21,7 @@ from vox.agent.api.daily import DailyRoutes
 from vox.agent.api.openapi import AGENT, ANY_DATA, WELL
 from vox.agent.api.pages import Refusal
 from vox.agent.api.pipecat_start import StartRoutes
-from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed
+from vox.agent.api.policy import KEY, PUBLIC, READS, SIGNATURE, Access, has_key, is_page_allowed
 from vox.agent.api.recordings import RecordingRoutes
 from vox.agent.api.responses import error, json_reply, success
 from vox.agent.api.rooms import RoomRoutes
@@ -80,12 +80,12 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     table.get("/", access=SIGNATURE, returns=bytes, label="root")(http.root)
     table.post("/", access=SIGNATURE, returns=bytes, label="root", errors=(400, 403, 405))(http.root)
     table.get("/talk", access=PUBLIC, returns=bytes, label="fallback")(http.page)
-    table.get("/page/suggestions", access=KEY, query=AGENT, returns=ANY_DATA, label="page", errors=(401, 404))(
+    table.get("/page/suggestions", access=READS, query=AGENT, returns=ANY_DATA, label="page", errors=(401, 404))(
         http.suggestions
     )
     table.get("/page/{name}", access=PUBLIC, returns=bytes, label="page", is_documented=False)(http.asset)
     table.get("/speech", access=PUBLIC, returns=bytes, label="speech", is_documented=False)(http.speech)
-    table.get("/ws", access=KEY, returns=bytes, label="ws", errors=(400, 401, 403, 404, 426, 503))(calls.explain)
+    table.get("/ws", access=READS, returns=bytes, label="ws", errors=(400, 401, 403, 404, 426, 503))(calls.explain)
     table.get("/telephony/ws", access=PUBLIC, returns=bytes, label="telephony_ws", errors=(426, 503))(
         calls.explain_phone
     )

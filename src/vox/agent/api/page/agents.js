@@ -1,6 +1,6 @@
 // Which agents there are, and what the chosen one can be asked. The choice stands in the page's address, so that it can be shared.
 
-import { headers, parameters } from "./connection.js";
+import { base, headers, parameters } from "./connection.js";
 
 export class Agents {
   /** `page` has picker, picking, only and chips; `listener` has chosen(), shown(agent), asked(text), missing(name) and refused(). */
@@ -18,7 +18,7 @@ export class Agents {
 
   /** Asks the server and shows what it says; without an answer the page works as it is. */
   async load() {
-    const url = new URL("page/suggestions", document.baseURI);
+    const url = new URL("page/suggestions", base());
     const asked = parameters().get("agent") ?? "";
     if (asked) url.searchParams.set("agent", asked);
     try {

@@ -11,9 +11,25 @@ const RETURN_EVERY_MS = 300;
 const PASSED_ON = ["agent", "api_key", "session", "token"];
 const KEY_NAME = "vox-api-key";
 
+let host = null; // {base, agent} where another page than the agent server's own shows the calls
+
+/**
+ * Says where the agent server is and which agent is called, for pages that are not its own.
+ * @param {string} base - the server's address, with a slash at its end
+ * @param {string} agent - the agent's name; empty for the server's first
+ */
+export function callFrom(base, agent) {
+  host = { base, agent };
+}
+
+/** What the addresses of the agent server's routes stand below. */
+export function base() {
+  return host?.base ?? document.baseURI;
+}
+
 /** What the page's own address says, and the API key that was entered on it. */
 export function parameters() {
-  const given = new URLSearchParams(location.search);
+  const given = new URLSearchParams(host ? (host.agent ? { agent: host.agent } : {}) : location.search);
   const entered = sessionStorage.getItem(KEY_NAME);
   if (entered) given.set("api_key", entered);
   return given;
@@ -32,7 +48,7 @@ export function headers() {
 
 /** The address of `/ws` next to this page, with what the page passes on. */
 export function address() {
-  const url = new URL("ws", document.baseURI);
+  const url = new URL("ws", base());
   const given = parameters();
   url.search = "";
   url.searchParams.set("format", "protobuf");
@@ -150,18 +166,19 @@ export class Connection {
   }
 }
 
-/** Why the server would not take the call: {status, text}. A refused upgrade tells a page nothing, a plain request does. */
+/** Why the server would not take the call: {status, text, retryAfterS}, 0 where it does not say when to try again. A refused upgrade tells a page nothing, a plain request does. */
 export async function explainRefusal() {
-  const status = await statusOf(address());
-  const readyStatus = await statusOf(new URL("ready", document.baseURI));
-  return { status, text: whyNotTaken(status, readyStatus, parameters().get("agent") ?? "") };
+  const { status, retryAfterS } = await ask(address());
+  const isTold = status && status !== 426; // 426: it takes calls, as far as it says here
+  const readyStatus = isTold ? status : (await ask(new URL("ready", base()))).status || status;
+  return { status, retryAfterS, text: whyNotTaken(status, readyStatus, parameters().get("agent") ?? "") };
 }
 
-async function statusOf(url) {
+async function ask(url) {
   try {
     const response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(4000) });
-    return response.status;
+    return { status: response.status, retryAfterS: Number(response.headers.get("retry-after")) || 0 };
   } catch {
-    return 0;
+    return { status: 0, retryAfterS: 0 };
   }
 }

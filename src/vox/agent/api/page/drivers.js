@@ -1,6 +1,6 @@
 // What the agent hears and speaks with, and how far the better models are that a new machine fetches in the background.
 
-import { parameters } from "./connection.js";
+import { base, parameters } from "./connection.js";
 
 const EVERY_MS = 2000;
 const EARS = { pocketsphinx: "pocketsphinx (light)", whisper: "Whisper" };
@@ -16,7 +16,7 @@ export class Drivers {
   /** Asks now, and again while something is on its way. */
   async load() {
     clearTimeout(this.timer);
-    const url = new URL("speech", document.baseURI);
+    const url = new URL("speech", base());
     const agent = parameters().get("agent");
     if (agent) url.searchParams.set("agent", agent);
     try {

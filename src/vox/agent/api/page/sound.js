@@ -1,5 +1,6 @@
 // The microphone and the speaker of one page: devices, permissions, and the two audio worklets.
 
+const NAMES = ["playback-worklet.js", "capture-worklet.js"];
 const MICROPHONE_RATE = 16000;
 const MOST_HEARD_S = 300;
 
@@ -13,8 +14,9 @@ export class MicrophoneError extends Error {
 
 export class Sound {
   /** `listener` has spoken(pcm, rate, level), played("started" | "stopped") and level(level). */
-  constructor(listener, { record = false } = {}) {
+  constructor(listener, { record = false, worklets = null } = {}) {
     this.listener = listener;
+    this.worklets = worklets; // addresses of both modules, where a build has moved them
     this.record = record;
     this.heardChunks = [];
     this.heardSamples = 0;
@@ -27,7 +29,7 @@ export class Sound {
     if (this.context || !window.AudioWorkletNode) return;
     const context = new AudioContext({ latencyHint: "interactive" });
     this.context = context;
-    const modules = ["playback-worklet.js", "capture-worklet.js"].map((name) => new URL(name, import.meta.url));
+    const modules = this.worklets ?? NAMES.map((name) => new URL(name, import.meta.url));
     await Promise.all([context.resume(), ...modules.map((url) => context.audioWorklet.addModule(url))]);
     this.player = new AudioWorkletNode(context, "playback", {
       numberOfInputs: 1,

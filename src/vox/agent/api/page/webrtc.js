@@ -3,7 +3,7 @@
 // Where it does not stand within a few seconds, `unavailable()` is called and the page takes the WebSocket: a network that blocks
 // UDP says nothing, so time is all there is to go by.
 
-import { headers, parameters } from "./connection.js";
+import { base, headers, parameters } from "./connection.js";
 
 const RTVI = { label: "rtvi-ai", version: "2.1.0" };
 const STANDS_WITHIN_MS = 5000;
@@ -166,7 +166,7 @@ export class RtcConnection {
   }
 
   async ask(path, method, body) {
-    const response = await fetch(new URL(path, document.baseURI), {
+    const response = await fetch(new URL(path, base()), {
       method,
       headers: { "Content-Type": "application/json", ...headers() },
       body: JSON.stringify(body),
