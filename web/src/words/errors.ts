@@ -117,7 +117,6 @@ export const sentences = spoken<Readonly<Record<string, string>>>('errors', {
     FED_USER_NOT_FOUND: 'The other server knows no such person.',
     FED_NOT_CONFIGURED: 'This server is not connected to others.',
     FED_UNAVAILABLE: 'The other server does not answer. Try again later.',
-    VIEWING_AS: 'You are viewing as a role. Leave the view to change something.',
     UNKNOWN: 'The server refused this without saying why.',
 })
 
