@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.axe_checker import violations
 from tests.e2e.chats import chat_server
+from tests.e2e.web.communities import founded, joined
 from tests.e2e.web.people import person, press_about, press_labelled
-from tests.e2e.web.test_first_steps import founded, joined
 from tests.e2e.web.visitors import Visitor
 
 
 async def asks(visitor: Visitor, name: str) -> None:
     """Sends a friend request to who has that name."""
-    await visitor.press("Messages")
-    await visitor.press("Friends")
+    await visitor.page.evaluate("location.hash = '#/friends'")
     await visitor.press("Add a friend")
     await visitor.fill("Find people", name[:2])
     await press_about(visitor, "Send request", name)
@@ -44,13 +44,14 @@ async def test_two_people_become_friends_and_write_to_each_other(tmp_path: Path,
         assert await ada.faults(folder=tmp_path, name="friends") == []
         await ada.go(f"{chat.http}/#/dms")
         await ada.sees("Conversations")
-        assert await ada.faults(folder=tmp_path, name="dms") == []
+        await ada.page.show_as(1280)
+        assert await violations(ada.page) == []
 
 
 async def test_a_group_is_made_renamed_and_left(tmp_path: Path) -> None:
     async with chat_server(tmp_path) as chat, founded(tmp_path, chat) as (ada, link), joined(tmp_path, link) as bob:
         cleo = await person(chat, "cleo", register=True)
-        await ada.press("Messages")
+        await ada.go(f"{chat.http}/#/dms")
         await ada.press("New message")
         for name in ("bob", "cleo"):
             await ada.fill("Find people", name)
@@ -58,7 +59,7 @@ async def test_a_group_is_made_renamed_and_left(tmp_path: Path) -> None:
         await ada.fill("Name of the group", "The picnic")
         await ada.press("Make the group")
         await ada.says("who brings bread?")
-        await bob.press("Messages")
+        await bob.go(f"{chat.http}/#/dms")
         await press_about(bob, "3 people", "The picnic")
         await bob.sees("who brings bread?")
         await press_labelled(ada, "People and settings of this conversation")
@@ -75,7 +76,7 @@ async def test_a_group_is_made_renamed_and_left(tmp_path: Path) -> None:
 
 async def test_who_takes_no_messages_is_explained(tmp_path: Path) -> None:
     async with chat_server(tmp_path) as chat, founded(tmp_path, chat) as (_, link), joined(tmp_path, link) as bob:
-        await bob.press("Messages")
+        await bob.go(f"{chat.http}/#/dms")
         await bob.press("New message")
         await bob.fill("Find people", "ada")
         await press_about(bob, "Add", "ada")
