@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.chats import chat_server
+from tests.e2e.web.communities import founded, joined
 from tests.e2e.web.people import person, press_about, press_labelled
-from tests.e2e.web.test_first_steps import founded, joined
 from tests.e2e.web.visitors import Visitor
 
 

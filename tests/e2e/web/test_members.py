@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tests.e2e.axe_checker import violations
 from tests.e2e.chats import chat_server
+from tests.e2e.web.communities import founded, joined
 from tests.e2e.web.people import person, press_about, press_labelled
-from tests.e2e.web.test_first_steps import founded, joined
 
 
 async def test_a_moderator_sees_why_not_and_an_administrator_removes(tmp_path: Path) -> None:

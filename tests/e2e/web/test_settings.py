@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.contract.chat.helpers_factors import code_at
 from tests.e2e.chats import chat_server
+from tests.e2e.web.communities import founded
 from tests.e2e.web.people import person, sees_no
-from tests.e2e.web.test_first_steps import founded
 from tests.e2e.web.visitors import PASSWORD, Visitor, visitor
 from tests.free_ports import free_port
 
