@@ -72,6 +72,8 @@ REGISTRY = re.compile(
     r"|[\"']?(resolved|(extra-)?index-url|registry)[\"']? *[:=] *[\"']?https?:/",
 )
 
+BUILT = ROOT / "src" / "vox" / "runtime" / "client"
+"""What `make web` makes; the sources of it are in web/."""
 NOT_OURS = {"__pycache__", "node_modules", "dist", "build", "var"}
 HIDDEN_BUT_OURS = {".ci", ".editorconfig", ".gitattributes", ".gitignore", ".pre-commit-config.yaml"}
 
@@ -79,7 +81,7 @@ HIDDEN_BUT_OURS = {".ci", ".editorconfig", ".gitattributes", ".gitignore", ".pre
 def files(*endings: str, under: Path = ROOT) -> Iterator[Path]:
     for path in sorted(under.iterdir()):
         hidden = path.name.startswith(".") and path.name not in HIDDEN_BUT_OURS
-        if hidden or path.name in NOT_OURS or path.is_symlink():
+        if hidden or path.name in NOT_OURS or path == BUILT or path.is_symlink():
             continue
         if path.is_dir():
             yield from files(*endings, under=path)

@@ -7,6 +7,7 @@ import httpx2
 
 from tests.e2e.chats import RunningChat
 from tests.e2e.web.visitors import PASSWORD, Visitor
+from tests.time_limits import WAIT_S
 
 _ABOUT = """[...document.querySelectorAll('button, a')].find(one => !one.disabled && one.checkVisibility()
   && [%(verb)s, %(name)s].every(text => (one.innerText + ' ' + (one.ariaLabel ?? '')).includes(text)))"""
@@ -58,7 +59,7 @@ class Person:
 
 async def person(chat: RunningChat, name: str, *, register: bool = False) -> Person:
     """Logs in, or registers, with everyone's password."""
-    http = httpx2.AsyncClient(base_url=f"{chat.http}/api/v1/", headers={"X-Vox-Ids": "string"}, timeout=30)
+    http = httpx2.AsyncClient(base_url=f"{chat.http}/api/v1/", headers={"X-Vox-Ids": "string"}, timeout=WAIT_S)
     path = "auth/register" if register else "auth/login"
     answer = await http.post(path, json={"username": name, "password": PASSWORD})
     assert answer.is_success, answer.text

@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 
 from tests.e2e.chromium import Page
 from tests.e2e.web.visitors import Visitor
+from tests.time_limits import WAIT_S
 
 
 @contextlib.asynccontextmanager
@@ -45,7 +46,7 @@ async def _read(url: str, method: str = "GET") -> str:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def read() -> str:
-        with opener.open(urllib.request.Request(url, method=method), timeout=10) as answer:  # noqa: S310  addresses of this machine
+        with opener.open(urllib.request.Request(url, method=method), timeout=WAIT_S) as answer:  # noqa: S310  addresses of this machine
             return answer.read().decode()
 
     return await asyncio.to_thread(read)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.e2e.chats import chat_server
 from tests.e2e.chromium import Page
-from tests.e2e.web.test_first_steps import founded
+from tests.e2e.web.communities import founded
 
 _KEYS = {"k": 75, "i": 73, "/": 191, "F6": 117, "ArrowDown": 40}
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.e2e.chats import chat_server
+from tests.e2e.web.communities import founded, joined
 from tests.e2e.web.tabs import sockets, tab
-from tests.e2e.web.test_first_steps import founded, joined
 
 _UNREAD = "document.querySelector('nav a.unread') !== null"
 
