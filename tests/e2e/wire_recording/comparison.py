@@ -64,7 +64,7 @@ ALLOWED: tuple[Allowed, ...] = (
         "changed",
         "chat_edge",
         r"GET /openapi.json.*",
-        r"openapi\.routes\.GET /api/v1/(?:dms/.*/messages|feeds/.*/(?:messages|threads)|reports|audit-log)\.parameters(?:\.\d|, its length)",
+        r"openapi\.routes\.GET /api/v1/(?:dms/.*/messages|feeds/.*/(?:messages|threads)|reports|audit-log|users/.*/friends)\.parameters(?:\.\d|, its length)",
     ),
     Allowed(
         "The address is the web client's page, and pages are not counted.",
