@@ -44,7 +44,7 @@ async def test_two_people_become_friends_and_write_to_each_other(tmp_path: Path,
         assert await ada.faults(folder=tmp_path, name="friends") == []
         await ada.go(f"{chat.http}/#/dms")
         await ada.sees("Conversations")
-        await ada.page.show_as(1280)
+        await ada.page.show_as(1280, motion="reduce")
         assert await violations(ada.page) == []
 
 

@@ -28,7 +28,3 @@ export function addToGroup(asker: Asker, dm: Id, user: Id): Promise<void> {
 export function removeFromGroup(asker: Asker, dm: Id, user: Id): Promise<void> {
     return asker.request(`dms/${dm}/recipients/${user}`, { method: 'DELETE' })
 }
-
-export function leaveDm(asker: Asker, dm: Id): Promise<void> {
-    return asker.request(`dms/${dm}`, { method: 'DELETE' })
-}

@@ -441,6 +441,10 @@ class Client implements SyncClient {
         return this.call<Blob>({ do: 'download', path })
     }
 
+    leaveDm(dm: Id): Promise<void> {
+        return this.call<void>({ do: 'leaveDm', dm })
+    }
+
     on(type: string, heard: (d: Record<string, unknown>) => void): () => void {
         const all = this.listeners.get(type) ?? new Set()
         this.listeners.set(type, all.add(heard))

@@ -129,6 +129,8 @@ export interface SyncClient {
     request<T>(path: string, options?: RequestOptions): Promise<T>
     /** A file that needs the login; `path` begins behind `/api/v1/`. Throws `ApiError`. */
     download(path: string): Promise<Blob>
+    /** Leaves a group; the server tells the others alone. Throws `ApiError`. */
+    leaveDm(dm: Id): Promise<void>
     /** Calls back for each event of that type that changes no state (`TOLD`); returns how to stop it. */
     on(type: string, heard: (d: Record<string, unknown>) => void): () => void
     /** Sends a frame over the gateway; lost where there is no connection. */

@@ -267,6 +267,12 @@ export class Engine implements LinkHost {
         if (parts.includes('rights')) this.checkRights()
     }
 
+    /** The user left a conversation, of which the server tells the others alone. */
+    left(dm: Id): void {
+        this.parts(apply(this.state, 'dm_recipient_remove', { dm_id: dm, user_id: this.user }))
+        this.forget(`dm:${dm}`)
+    }
+
     /** A feed that may no longer be read is forgotten with the event that says so. */
     private checkRights(): void {
         for (const [key, mask] of this.state.spaces) if (mask === 0n && key.startsWith('feed:')) this.forget(key)

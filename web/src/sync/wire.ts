@@ -34,6 +34,7 @@ export type Command =
     | { do: 'markUnreadFrom'; view: number; id: Id }
     | { do: 'request'; path: string; options: WireOptions }
     | { do: 'download'; path: string }
+    | { do: 'leaveDm'; dm: Id }
     | { do: 'logOut' }
 
 export type ToWorker =

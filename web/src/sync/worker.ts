@@ -117,6 +117,9 @@ async function obey(made: Engine, command: Command, signal: AbortSignal): Promis
             return made.http.request(command.path, optionsOf(command.options, signal))
         case 'download':
             return readFile(made.http.address(command.path), token, signal)
+        case 'leaveDm':
+            await made.http.request(`dms/${command.dm}`, { method: 'DELETE' })
+            return made.left(command.dm)
         case 'logOut':
             try {
                 await made.http.request('auth/logout', { method: 'POST', deadlineMs: 5_000 })

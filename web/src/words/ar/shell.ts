@@ -13,7 +13,6 @@ export const shell: Translation<typeof english> = {
     panel: 'بجانب المكان',
     communitySettings: 'إعدادات المجتمع',
     operate: 'صفحات المشغّل',
-    friends: 'الأصدقاء',
     agents: 'الوكلاء',
     doctor: 'فحص الصوت',
     settings: 'الإعدادات',

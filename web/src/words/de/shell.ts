@@ -12,7 +12,6 @@ export const shell: Translation<typeof english> = {
     panel: 'Neben dem Ort',
     communitySettings: 'Einstellungen der Community',
     operate: 'Seiten des Betreibers',
-    friends: 'Freunde',
     agents: 'Agenten',
     doctor: 'Sprache prüfen',
     settings: 'Einstellungen',

@@ -3,6 +3,7 @@ import { spoken } from '../language.svelte'
 
 export const shell = spoken('shell', {
     community: 'Community',
+    pickConversation: 'Choose a conversation, or begin one with a new message.',
     messages: 'Messages',
     voice: 'Voice',
     you: 'You',
@@ -11,7 +12,6 @@ export const shell = spoken('shell', {
     panel: 'Beside the place',
     communitySettings: 'Community settings',
     operate: 'Operator pages',
-    friends: 'Friends',
     agents: 'Agents',
     doctor: 'Check voice',
     settings: 'Settings',
