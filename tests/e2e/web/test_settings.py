@@ -9,6 +9,7 @@ from tests.e2e.web.communities import founded
 from tests.e2e.web.people import person, sees_no
 from tests.e2e.web.visitors import PASSWORD, Visitor, visitor
 from tests.free_ports import free_port
+from tests.time_limits import scaled
 
 SECTIONS = ("profile", "login", "sessions", "privacy", "appearance", "notices", "keyboard", "language", "data")
 
@@ -101,7 +102,7 @@ async def test_an_ended_session_closes_its_browser_and_wipes_its_cache(tmp_path:
         begun = time.monotonic()
         await ada.press("End all other sessions")
         await other.sees("Your login has ended.")
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < scaled(2.0)
         await other.page.wait_for(
             "indexedDB.databases().then(all => Promise.all(all.map(({name}) => new Promise(done => {"
             " const open = indexedDB.open(name); open.onsuccess = () => { const db = open.result;"
@@ -120,7 +121,7 @@ async def test_every_section_is_sound_and_what_is_chosen_holds(tmp_path: Path) -
             await ada.page.wait_for("document.querySelectorAll('main section').length > 0")
             assert await ada.faults(folder=tmp_path, name=section) == [], section
         await ada.go(f"{chat.http}/#/settings/profile")
-        await ada.page.wait_for("document.querySelector('main input').value === 'ada'")
+        await ada.page.wait_for("document.querySelector('main input')?.value === 'ada'")
         await ada.fill("Shown name", "Ada L.")
         await ada.press("Save")
         await ada.sees("Saved.")
