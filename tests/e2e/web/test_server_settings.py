@@ -88,7 +88,7 @@ async def open_section(person: Visitor, section: str) -> None:
     await person.page.evaluate(f"location.hash = '#/server/{section}'")
     heading = json.dumps(SECTIONS[section])
     await person.page.wait_for(f"document.querySelector('main h1')?.innerText === {heading}")
-    await person.page.wait_for("!document.querySelector('main').innerText.includes('Loading…')")
+    await person.page.wait_for("document.querySelector('main')?.innerText.includes('Loading…') === false")
 
 
 async def tick(person: Visitor, label: str) -> None:
@@ -178,7 +178,7 @@ async def test_point_14_a_role_change_removes_a_feed_and_a_view_shows_what_the_r
         secret = next(one["feed_id"] for one in feeds if one["name"] == "secret")
         await bob.sees("secret")
         await made.asks("PUT", f"feeds/{secret}/permissions/role/{helper}", {"allow": 0, "deny": int(P.VIEW_SPACE)})
-        await bob.page.wait_for("!document.querySelector('nav').innerText.includes('secret')")
+        await bob.page.wait_for("document.querySelector('nav')?.innerText.includes('secret') === false")
         read = (await made.asks("GET", "server/layout", account=made.bob))["feeds"]
         async with browser(tmp_path, made.chat, "ada") as ada:
             await open_section(ada, "roles")

@@ -65,7 +65,7 @@ async def test_a_link_leads_into_a_thread_of_its_own_column(tmp_path: Path) -> N
             )
         await bob.page.evaluate(f"location.hash = '#/t/{thread}'")
         await bob.sees("inside 2")
-        await bob.page.wait_for("document.querySelector('main h1').innerText.includes('Aside')")
+        await bob.page.wait_for("document.querySelector('main h1')?.innerText.includes('Aside')")
         assert await bob.faults(folder=tmp_path, name="thread-column") == []
 
 
@@ -81,7 +81,7 @@ async def test_a_forum_lists_posts_by_their_last_activity(tmp_path: Path, width:
             assert await _titles(bob) == ["the new question", "the old question"]
             thread = (await place.ask("ada", "GET", f"feeds/{forum}/threads"))["items"][0]["thread_id"]
             await place.ask("ada", "POST", f"feeds/{forum}/threads/{thread}/messages", {"body": "an answer"})
-            await bob.page.wait_for("document.querySelector('li b').innerText === 'the old question'")
+            await bob.page.wait_for("document.querySelector('li b')?.innerText === 'the old question'")
             await use(bob, "New post")
             await bob.fill("Title", "A third one")
             await bob.fill("Text", "with its text")
