@@ -156,7 +156,8 @@ async def test_the_key_opens_ws_in_each_way_and_nothing_else_asks_for_it(tmp_pat
             for path in ("/health", "/ready", "/metrics", "/"):
                 assert (await http.get(path)).status_code == 200
             refused = await http.get("/ws")
-            assert (refused.status_code, refused.json()["error"]["message"]) == (401, "Unauthorized")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (401, "UNAUTHORIZED")
+            assert "X-API-Key" in refused.json()["error"]["message"]
         assert await upgrade_status(agent.phone) == 401  # no carrier is configured
         assert SECRET not in agent.log.read_text()
 
