@@ -47,20 +47,21 @@ async def understood(
     raise AssertionError(f"{', '.join(missing)} never understood {sentence!r}")
 
 
-async def wait_for(person: Person, state: str, *, since: int) -> None:
-    await person.client.until_any(
+async def wait_for(person: Person, state: str, *, since: int) -> int:
+    """Waits until that person's client was told that the agent is in that state; the place behind that report."""
+    one = await person.client.until_any(
         "attributes",
         lambda one: one["sender"] == AGENT and one["attributes"].get("lk.agent.state") == state,
         since=since,
         told=state,
     )
+    return person.client.events.index(one, since) + 1
 
 
 async def answered(community: Community, since: int) -> None:
-    """Waits until the agent has spoken and is done."""
+    """Waits until the agent has spoken and is done; a short answer may be over already."""
     person = next(iter(community.people.values()))
-    await wait_for(person, "speaking", since=since)
-    spoke = person.client.mark()
+    spoke = await wait_for(person, "speaking", since=since)
     await wait_for(person, "listening", since=spoke)
     await asyncio.sleep(HEARD_S)
 
