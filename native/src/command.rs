@@ -18,7 +18,7 @@ use crate::sys::EventFd;
 /// Commands that wait for one media thread, at most.
 const MAX_WAITING: usize = 65_536;
 
-/// Where an answer goes; nobody may wait for it any more.
+/// Where an answer goes; the caller may have given up waiting for it.
 pub type Reply<T> = SyncSender<T>;
 
 /// One thing to do. Handles are Python's.
@@ -143,7 +143,7 @@ pub enum Command {
 
 impl Command {
     /// Whether it ends something. There are not more of these than of what was opened, and one that is not taken would
-    /// leave running what nobody can name any more.
+    /// leave running what no handle names any more.
     fn ends(&self) -> bool {
         matches!(
             self,

@@ -237,7 +237,7 @@ impl Tcp {
         }
     }
 
-    /// Once a second: closes connections that nobody owned up to in time, and listens again after a rest.
+    /// Once a second: closes connections that no peer has proved to be its own in time, and listens again after a rest.
     pub fn expire(&mut self, poller: &Poller, now: Instant) {
         if self.rests {
             let again = poller.modify(self.listener.as_raw_fd(), self.token, false);

@@ -263,7 +263,7 @@ fn behind_a_gap(packet: &mut [u8]) {
     }
 }
 
-/// A member whose data is changed on its way is closed for it, and nobody else is.
+/// A member whose data is changed on its way is closed for it; the other members go on.
 fn ended_for(alter: Alter) {
     undisturbed(|engine, a, b| {
         let mut bad = Client::altering(alter);

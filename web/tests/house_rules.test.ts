@@ -101,3 +101,14 @@ function walk(value: unknown, visit: (node: Node) => boolean): void {
         for (const [key, child] of Object.entries(value)) if (key !== 'parent') walk(child, visit)
     }
 }
+
+test('messages to users name who is meant', () => {
+    const vague = /\b(?:nobody|somebody)\b/i
+    const wrong = FILES.filter((file) => /^words\/(?:en[./]|errors)/.test(file)).flatMap((file) =>
+        [...text(file).matchAll(/'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`/g)]
+            .map((found) => found[0])
+            .filter((message) => vague.test(message))
+            .map((message) => `${file}: ${message}`),
+    )
+    expect(wrong).toEqual([])
+})

@@ -34,7 +34,7 @@ async def sees_no(visitor: Visitor, text: str) -> None:
 
 
 class Person:
-    """Somebody who talks to the server without a browser."""
+    """A member who talks to the server without a browser."""
 
     def __init__(self, http: httpx2.AsyncClient, user_id: str) -> None:
         self._http = http

@@ -82,13 +82,13 @@ async def level(visitor: Visitor) -> float:
 
 
 async def hears(visitor: Visitor) -> None:
-    """Waits until that browser hears somebody."""
+    """Waits until that browser hears another member."""
     while await level(visitor) < LOUD:
         pass
 
 
 async def hears_nothing(visitor: Visitor) -> None:
-    """Waits until that browser hears nobody."""
+    """Waits until that browser hears silence."""
     while await level(visitor) > SILENT:
         pass
 

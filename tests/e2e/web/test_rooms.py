@@ -43,7 +43,7 @@ async def test_two_browsers_hear_each_other_and_mute_deafen_and_volume_are_heard
         await ada.sees("deafened")
         async with time_limit():
             await hears_nothing(bob)
-            await hears_nothing(ada)  # who hears nobody does not speak either
+            await hears_nothing(ada)  # a deafened member is muted as well
         await bob.press("Hear again")
         await bob.press("Unmute")
         async with time_limit():

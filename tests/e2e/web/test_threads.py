@@ -40,7 +40,7 @@ async def test_a_thread_begins_with_a_message_and_reaches_the_other(tmp_path: Pa
             await bob.page.wait_for("!!document.querySelector('button[aria-label=Following]')")
             await use(ada, "Actions for this thread")
             await use(ada, "Lock")
-            await bob.sees("This thread is closed. Nobody can write here.")
+            await bob.sees("This thread is locked. A moderator can open it again.")
             await use(ada, "Actions for this thread")
             await use(ada, "Archive")
             await use(ada, "Close")

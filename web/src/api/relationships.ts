@@ -1,4 +1,4 @@
-/** Routes of friends, blocks and who may write to whom; all of them one's own. */
+/** Routes of the user's own friends, blocks, and of the setting that says who can write to them. */
 import type { Id } from '../core/ids'
 import type { RequestOptions } from './http'
 

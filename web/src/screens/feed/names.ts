@@ -3,7 +3,7 @@ import type { Inline } from '../../core/markdown/parse'
 import type { Id } from '../../core/ids'
 import type { Message, SyncClient } from '../../sync/contract'
 import { feed as words } from '../../words/en/feed'
-import { NOBODY } from './rows'
+import { NO_AUTHOR } from './rows'
 
 export function nameOf(client: SyncClient, id: Id): string {
     const member = client.member(id)
@@ -11,7 +11,7 @@ export function nameOf(client: SyncClient, id: Id): string {
 }
 
 export function authorOf(client: SyncClient, message: { author_id: Id; author_name?: string | null }): string {
-    if (message.author_id === NOBODY) return message.author_name || words.automatic
+    if (message.author_id === NO_AUTHOR) return message.author_name || words.automatic
     return nameOf(client, message.author_id)
 }
 

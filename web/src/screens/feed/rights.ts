@@ -2,7 +2,7 @@
 import type { Id } from '../../core/ids'
 import { holds } from '../../core/permissions'
 import type { Message, Place, SyncClient } from '../../sync/contract'
-import { NOBODY } from './rows'
+import { NO_AUTHOR } from './rows'
 
 export interface Rights {
     send: boolean
@@ -68,7 +68,7 @@ export function actionsFor(message: Message, rights: Rights, me: Id | null, plac
         ['pin', rights.pin && !message.pinned],
         ['unpin', rights.pin && message.pinned],
         ['unreadFrom', place.kind !== 'thread'],
-        ['report', me !== null && !own && message.author_id !== NOBODY],
+        ['report', me !== null && !own && message.author_id !== NO_AUTHOR],
         ['remove', own || rights.moderate],
     ]
     return offered.filter(([, allowed]) => allowed).map(([action]) => action)

@@ -4,7 +4,7 @@ import type { Message, Row } from '../../sync/contract'
 
 const GROUP_MS = 7 * 60_000
 /** The author of webhooks' messages and of notes that the server writes. */
-export const NOBODY: Id = '0'
+export const NO_AUTHOR: Id = '0'
 
 export type Line =
     | { kind: 'day'; key: string; time: number }
@@ -47,7 +47,7 @@ export function arrange(rows: readonly Row[], { readTo, me, dayOf }: Arrangement
         const first =
             previous === null ||
             previous.author_id !== message.author_id ||
-            previous.author_id === NOBODY ||
+            previous.author_id === NO_AUTHOR ||
             message.reply_to !== null ||
             message.timestamp - previous.timestamp > GROUP_MS
         lines.push({ kind: 'message', key: message.msg_id, message, first, highlighted: row.highlighted ?? false })

@@ -3,7 +3,7 @@ import { spoken } from '../language.svelte'
 
 export const doctor = spoken('doctor', {
     title: 'Check voice',
-    intro: 'Each step on the way of your voice is tried. This takes a few seconds; nothing is recorded, and nobody hears you.',
+    intro: 'Each step on the way of your voice is tried. This takes a few seconds; nothing is recorded, and no one hears you.',
     run: 'Check now',
     again: 'Check again',
     running: 'Checking…',

@@ -97,7 +97,7 @@ export const settings = spoken('settings', {
     } as Record<string, string>,
     whoWritesHint: 'Conversations that exist already stay open.',
     blocked: 'Blocked',
-    blockedNone: 'You have blocked nobody.',
+    blockedNone: 'You have not blocked anyone.',
     unblock: 'Unblock',
     unblockWho: (name: string) => `Unblock ${name}`,
     theme: 'Colours',

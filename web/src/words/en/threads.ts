@@ -51,7 +51,7 @@ export const threads = spoken('threads', {
     postText: 'Text',
     publish: 'Publish',
     postHint: 'Enter makes a new line; Ctrl Enter publishes.',
-    noPosts: 'Nobody has written here yet. Be the first!',
+    noPosts: 'There are no posts here yet. Write the first one.',
     noPostsReadOnly: 'There are no posts here yet.',
     addFiles: 'Add files',
     untitled: 'Give it a title.',
