@@ -5,6 +5,7 @@ export const words = spoken('frame', {
     loading: 'Loading…',
     retry: 'Try again',
     close: 'Close',
+    cancel: 'Cancel',
     back: 'Back',
     noServer: (address: string) => `The server at ${address} does not answer.`,
     skip: 'Skip to the content',

@@ -7,6 +7,7 @@ export const frame: Translation<typeof english> = {
     loading: 'جارٍ التحميل…',
     retry: 'أعد المحاولة',
     close: 'إغلاق',
+    cancel: 'إلغاء',
     back: 'رجوع',
     noServer: (address) => `الخادم على ${address} لا يستجيب.`,
     skip: 'انتقل إلى المحتوى',

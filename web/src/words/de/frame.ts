@@ -6,6 +6,7 @@ export const frame: Translation<typeof english> = {
     loading: 'Wird geladen…',
     retry: 'Noch einmal',
     close: 'Schließen',
+    cancel: 'Abbrechen',
     back: 'Zurück',
     noServer: (address) => `Der Server unter ${address} antwortet nicht.`,
     skip: 'Zum Inhalt springen',

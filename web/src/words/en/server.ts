@@ -78,7 +78,6 @@ export const server = spoken('server', {
     save: 'Save',
     saveAnyway: 'Save over it',
     discard: 'Discard',
-    cancel: 'Cancel',
     create: 'Create',
     rename: 'Rename',
     remove: 'Delete',
