@@ -36,7 +36,7 @@ async def test_each_filter_finds_what_the_server_finds(tmp_path: Path) -> None:
             assert expected != []
 
 
-@pytest.mark.parametrize("width", [360])
+@pytest.mark.parametrize("width", [360, 1280])
 async def test_a_hit_is_jumped_to_and_the_list_stays(tmp_path: Path, width: int) -> None:
     async with community(tmp_path) as place:
         await place.say("ada", "the needle")

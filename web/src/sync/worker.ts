@@ -167,6 +167,8 @@ async function call(made: Engine, id: number, command: Command): Promise<void> {
     aborts.set(id, abort)
     try {
         const value = await obey(made, command, abort.signal)
+        // What the command changed reaches the page before its answer: who waited for it finds it there.
+        made.flush()
         page.postMessage({ t: 'answer', id, value })
     } catch (error) {
         page.postMessage({ t: 'refused', id, error: errorOf(error) })
