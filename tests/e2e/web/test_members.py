@@ -36,7 +36,7 @@ async def test_a_moderator_sees_why_not_and_an_administrator_removes(tmp_path: P
         await ada.press("Ban")
         await ada.fill("Reason", "spam")
         await ada.press("Ban")
-        await bob.sees("Log in to The corner")
+        await bob.sees("You are banned from this community.")
         assert [one["reason"] for one in (await chief.ask("GET", "bans"))["items"]] == ["spam"]
         assert "cello" in str(await chief.ask("GET", "users/@me/settings"))
         await chief.leave()
