@@ -75,3 +75,15 @@ async def test_an_ended_login_keeps_the_place(tmp_path: Path) -> None:
         await ada.press("Log in")
         await ada.sees("general")
         await ada.page.wait_for(f"location.hash === '{place}'")
+
+
+async def test_a_screen_that_cannot_be_loaded_says_so_and_comes_with_the_server(tmp_path: Path) -> None:
+    port = free_port()
+    async with chat_server(tmp_path, port=port) as chat, founded(tmp_path, chat) as (ada, _):
+        chat.kill()
+        await chat.ended()
+        await ada.page.evaluate("location.hash = '#/friends'")
+        await ada.sees("This part of the page could not be loaded.")
+        async with chat_server(tmp_path, port=port):
+            await ada.press("Reload")
+            await ada.sees("Add a friend")

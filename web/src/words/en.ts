@@ -6,6 +6,8 @@ export const words = spoken('frame', {
     retry: 'Try again',
     close: 'Close',
     cancel: 'Cancel',
+    notLoaded: 'This part of the page could not be loaded. Reload when you have a connection; what you typed is kept.',
+    reload: 'Reload',
     back: 'Back',
     noServer: (address: string) => `The server at ${address} does not answer.`,
     skip: 'Skip to the content',

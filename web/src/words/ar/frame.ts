@@ -8,6 +8,8 @@ export const frame: Translation<typeof english> = {
     retry: 'أعد المحاولة',
     close: 'إغلاق',
     cancel: 'إلغاء',
+    notLoaded: 'تعذّر تحميل هذا الجزء من الصفحة. أعد التحميل عند توفّر الاتصال؛ ما كتبته محفوظ.',
+    reload: 'إعادة التحميل',
     back: 'رجوع',
     noServer: (address) => `الخادم على ${address} لا يستجيب.`,
     skip: 'انتقل إلى المحتوى',

@@ -7,6 +7,9 @@ export const frame: Translation<typeof english> = {
     retry: 'Noch einmal',
     close: 'Schließen',
     cancel: 'Abbrechen',
+    notLoaded:
+        'Dieser Teil der Seite konnte nicht geladen werden. Lade neu, wenn du eine Verbindung hast; was du geschrieben hast, bleibt erhalten.',
+    reload: 'Neu laden',
     back: 'Zurück',
     noServer: (address) => `Der Server unter ${address} antwortet nicht.`,
     skip: 'Zum Inhalt springen',

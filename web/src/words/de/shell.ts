@@ -31,7 +31,6 @@ export const shell: Translation<typeof english> = {
         'Diese Adresse ist nicht verschlüsselt (http). Der Browser verbietet hier Mikrofon, Passkeys und Mitteilungen; Texte gehen. Der Betreiber kann ein Zertifikat einrichten.',
     interrupted: 'Dem Server fehlen gerade Neuigkeiten seiner anderen Teile. Sie kommen später.',
     newBuild: 'Eine neue Fassung dieser Seite ist da.',
-    reload: 'Neu laden',
     dismiss: 'Ausblenden',
     timedOut: (time) => `Die Moderation hat dich bis ${time} stummgeschaltet. Du kannst lesen.`,
     noticesAsk: 'Du wurdest erwähnt. Soll der Browser Bescheid geben, wenn diese Seite nicht vorn ist?',

@@ -31,7 +31,6 @@ export const shell = spoken('shell', {
         'This address is not encrypted (http). The browser forbids microphone, passkeys and notices here; texts work. Your operator can add a certificate.',
     interrupted: 'The server is missing news of its other parts at the moment. They come later.',
     newBuild: 'A new version of this page is ready.',
-    reload: 'Reload',
     dismiss: 'Hide',
     timedOut: (time: string) => `A moderator has timed you out until ${time}. You can read.`,
     noticesAsk: 'You were mentioned. Shall the browser tell you when this page is not in front?',
