@@ -111,7 +111,8 @@ class ChatApp(Dispatcher[Access, AnyCall]):
                 *([] if settings.gateway_url == DEFAULT_GATEWAY else [settings.gateway_url]),
                 settings.agent_url,
                 settings.media_url,
-            ]
+            ],
+            to_any_secure=bool(settings.media_directory_url),
         )
 
         async def client_file(call: AnyCall) -> Response:

@@ -39,12 +39,13 @@ class ClientPages:
     Args:
         connect: addresses besides the page's own that its scripts connect to, as `wss://relay.example:7880`; paths are cut off.
         folder: where the client was built.
+        to_any_secure: whether scripts connect to any encrypted address, because those of the relays are known only when one joins.
     """
 
-    def __init__(self, connect: Sequence[str] = (), folder: Path = BUILT) -> None:
+    def __init__(self, connect: Sequence[str] = (), folder: Path = BUILT, *, to_any_secure: bool = False) -> None:
         self._folder = folder
         self._headers = {
-            "content-security-policy": policy(connect),
+            "content-security-policy": policy(connect, to_any_secure=to_any_secure),
             "referrer-policy": "no-referrer",
             "cross-origin-opener-policy": "same-origin",
             "permissions-policy": "camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=()",
@@ -87,13 +88,15 @@ class ClientPages:
         return FileResponse(found, headers=headers, media_type=_TYPES[found.suffix])
 
 
-def policy(connect: Sequence[str]) -> str:
+def policy(connect: Sequence[str], *, to_any_secure: bool = False) -> str:
     """The Content-Security-Policy of the client.
 
     Args:
         connect: further addresses that scripts connect to; of each only scheme, host and port count, and one that is no address is left out.
+        to_any_secure: allows every `https:` and `wss:` address besides.
     """
-    origins = " ".join(dict.fromkeys(origin for address in connect for origin in _origins(address)))
+    named = [origin for address in connect for origin in _origins(address)]
+    origins = " ".join(dict.fromkeys([*named, *(("https:", "wss:") if to_any_secure else ())]))
     return "; ".join(
         (
             "default-src 'none'",

@@ -69,3 +69,8 @@ def test_scripts_come_from_here_alone_and_connect_to_named_origins_only():
     )
     assert "unsafe" not in text
     assert "*" not in text
+
+
+def test_where_a_directory_chooses_the_relay_every_secure_address_may_be_it():
+    allowed = next(part for part in policy(["ws://chat.example"], to_any_secure=True).split("; ") if "connect" in part)
+    assert allowed == "connect-src 'self' http://chat.example ws://chat.example https: wss:"

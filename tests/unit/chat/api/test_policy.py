@@ -169,3 +169,16 @@ def test_errors_of_the_disk_are_no_fault_of_the_server(app: ChatApp, number: int
     found, body, headers = policy_of(app).failed(OSError(number, "x"), {"headers": [], "type": "http"})
     assert (found, json.loads(body)["error"]["code"]) == (status, code)
     assert b"retry-after" in dict(headers)
+
+
+@pytest.mark.parametrize(("directory", "may"), [("", False), ("https://directory.example", True)])
+async def test_the_client_may_reach_relays_that_a_directory_chooses(
+    tmp_path: Path, client_folder: Path, directory: str, may: bool
+):
+    (client_folder / "index.html").write_text("<!doctype html>")
+    clock = FakeClock()
+    given = {"database_url": f"sqlite:///{tmp_path / 'chat.db'}", "storage_path": str(tmp_path / "uploads")}
+    settings = load_chat_settings({}, {**given, "media_directory_url": directory}).settings
+    app = make_app(settings, Parts(clock, Metrics(), Lifecycle(clock, 9.0)))
+    page = await request(app, "GET", "/", headers=[(b"accept", b"text/html")])
+    assert (" wss:" in page.headers["content-security-policy"]) is may
