@@ -75,11 +75,25 @@ class Page:
         return result["result"].get("value")
 
     async def wait_for(self, expression: str) -> Any:
-        """Polls the page until the expression is true, and returns its value."""
-        async with time_limit():
-            while not (value := await self.evaluate(expression)):  # noqa: ASYNC110  the page is another process
-                await asyncio.sleep(0.05)
-        return value
+        """Polls the page until the expression is true, and returns its value.
+
+        A TypeError counts as not yet: while a page is loaded, what the expression asks for is not there.
+        """
+        tripped: Any = None
+        try:
+            async with time_limit():
+                while True:
+                    result = await self.call(
+                        "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+                    )
+                    tripped = result.get("exceptionDetails")
+                    if tripped is None and (value := result["result"].get("value")):
+                        return value
+                    assert tripped is None or tripped.get("exception", {}).get("className") == "TypeError", tripped
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            assert tripped is None, tripped
+            raise
 
     async def click(self, selector: str) -> None:
         """A real mouse click in the middle of an element."""

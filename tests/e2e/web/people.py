@@ -34,34 +34,38 @@ async def sees_no(visitor: Visitor, text: str) -> None:
 
 
 class Person:
-    """A member who talks to the server without a browser."""
+    """A member who talks to the server without a browser, each time over a connection of its own."""
 
-    def __init__(self, http: httpx2.AsyncClient, user_id: str) -> None:
-        self._http = http
-        self.user_id = user_id
+    def __init__(self, chat: RunningChat) -> None:
+        self.user_id = ""
+        self._address = f"{chat.http}/api/v1/"
+        self._headers = {"X-Vox-Ids": "string"}
+
+    async def enter(self, path: str, name: str) -> None:
+        """Logs in or registers over that route, with everyone's password."""
+        login = await self.ask("POST", path, {"username": name, "password": PASSWORD})
+        self.user_id = str(login["user_id"])
+        self._headers["Authorization"] = f"Bearer {login['token']}"
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The answer to a request that must not be refused; None where it is empty."""
-        answer = await self._http.request(method, path, **({} if body is None else {"json": body}))
+        answer = await self._send(method, path, body)
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
     async def refused(self, method: str, path: str, body: Any = None) -> str:
         """The code of the refusal."""
-        answer = await self._http.request(method, path, **({} if body is None else {"json": body}))
+        answer = await self._send(method, path, body)
         assert not answer.is_success, answer.text
         return str(answer.json()["error"]["code"])
 
-    async def leave(self) -> None:
-        """Ends the connections."""
-        await self._http.aclose()
+    async def _send(self, method: str, path: str, body: Any) -> httpx2.Response:
+        async with httpx2.AsyncClient(base_url=self._address, headers=self._headers, timeout=WAIT_S) as http:
+            return await http.request(method, path, **({} if body is None else {"json": body}))
 
 
 async def person(chat: RunningChat, name: str, *, register: bool = False) -> Person:
-    """Logs in, or registers, with everyone's password."""
-    http = httpx2.AsyncClient(base_url=f"{chat.http}/api/v1/", headers={"X-Vox-Ids": "string"}, timeout=WAIT_S)
-    path = "auth/register" if register else "auth/login"
-    answer = await http.post(path, json={"username": name, "password": PASSWORD})
-    assert answer.is_success, answer.text
-    http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
-    return Person(http, str(answer.json()["user_id"]))
+    """A member who has logged in, or registered."""
+    one = Person(chat)
+    await one.enter("auth/register" if register else "auth/login", name)
+    return one

@@ -39,5 +39,3 @@ async def test_a_moderator_sees_why_not_and_an_administrator_removes(tmp_path: P
         await bob.sees("You are banned from this community.")
         assert [one["reason"] for one in (await chief.ask("GET", "bans"))["items"]] == ["spam"]
         assert "cello" in str(await chief.ask("GET", "users/@me/settings"))
-        await chief.leave()
-        await them.leave()

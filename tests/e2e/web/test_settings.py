@@ -61,7 +61,7 @@ async def test_a_passkey_logs_in(tmp_path: Path) -> None:
     local = f"http://localhost:{port}"
     environment = {"VOX_WEBAUTHN_ORIGIN": local, "VOX_WEBAUTHN_RP_ID": "localhost"}
     async with chat_server(tmp_path, port=port, environment=environment) as chat:
-        await (await person(chat, "ada", register=True)).leave()
+        await person(chat, "ada", register=True)
         async with visitor(tmp_path / "ada", f"{local}/") as ada:
             await logs_in(ada)
             await ada.sees("Community")
@@ -138,4 +138,3 @@ async def test_every_section_is_sound_and_what_is_chosen_holds(tmp_path: Path) -
         await ada.page.wait_for("getComputedStyle(document.documentElement).fontSize === '24px'")
         await ada.sees("24 pixels")
         assert await ada.faults(folder=tmp_path, name="large") == []
-        await too.leave()
